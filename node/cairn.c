@@ -1,0 +1,43 @@
+#include <limits.h>
+#include <stdio.h>
+
+#include "crypto/primitives.h"
+#include "node/commands.h"
+
+static const struct cli_command commands[] = {
+    {.name = "deposit",
+     .summary = "Seal a model and code it into shards",
+     .subs = cmd_deposit},
+    {.name = "recover",
+     .summary = "Restore a model from shards and key shares",
+     .arguments = "OUT",
+     .args_min = 1,
+     .args_max = 1,
+     .details =
+         "Restores all files of a deposit into the folder OUT, or those named\n"
+         "with --only. Any k shard folders and any t opened key shares do.\n"
+         "Files that exist and are right are left alone; running it again\n"
+         "goes on where it stopped.\n"
+         "\n"
+         "  cairn recover --from shard-0* --shares share-01 share-04 out/\n",
+     .options = cmd_recover_options,
+     .run = cmd_recover},
+    {.name = NULL},
+};
+
+static const struct cli_command root = {
+    .name = "cairn",
+    .summary = "Keep AI model weights recoverable for decades",
+    .subs = commands,
+};
+
+int main(int argc, char **argv)
+{
+    process_harden();
+    if (primitives_init() != OK) {
+        fprintf(stderr, "cairn: the cryptographic libraries do not work here\n"
+                        "check that libsodium and OpenSSL 3 are whole\n");
+        return EXIT_CODE_FAILED;
+    }
+    return cli_main(&root, argc, argv);
+}

@@ -1,0 +1,13 @@
+#ifndef CAIRN_NODE_COMMANDS_H
+#define CAIRN_NODE_COMMANDS_H
+
+#include "node/cli.h"
+
+/* The command groups of `cairn`, one cmd_GROUP.c each. A command parses its
+ * options, calls a module that knows no command line, and prints. */
+
+extern const struct cli_command cmd_deposit[]; /* plan, create */
+extern const struct cli_option cmd_recover_options[];
+int cmd_recover(struct cli *c);
+
+#endif /* CAIRN_NODE_COMMANDS_H */

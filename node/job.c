@@ -1,0 +1,117 @@
+#include "node/job.h"
+
+#include <sched.h>
+#include <signal.h>
+
+unsigned processors_count(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) {
+        return 1;
+    }
+    return (unsigned)CPU_COUNT(&set);
+}
+
+static void job_on_signal(uv_signal_t *signal, int number)
+{
+    struct job *j = signal->data;
+
+    if (j->interrupted) {
+        _Exit(128 + number);
+    }
+    j->interrupted = true;
+    if (j->run != NULL) {
+        mover_run_cancel(j->run);
+    }
+}
+
+static void job_watch(struct job *j, uv_signal_t *handle, int number)
+{
+    uv_signal_init(&j->loop, handle);
+    handle->data = j;
+    uv_signal_start(handle, job_on_signal, number);
+    uv_unref((uv_handle_t *)handle);
+}
+
+int job_open(struct job *j, unsigned threads, char *errmsg)
+{
+    int rv;
+
+    memset(j, 0, sizeof(*j));
+    j->threads = threads > 0 ? threads : processors_count();
+    rv = uv_loop_init(&j->loop);
+    if (rv != 0) {
+        errmsg_set(errmsg, "start event loop: %s", uv_strerror(rv));
+        return ERR_IO;
+    }
+    rv = workers_new(&j->workers, &j->loop, j->threads);
+    if (rv != OK) {
+        errmsg_set(errmsg, "start %u threads: not possible now", j->threads);
+        uv_loop_close(&j->loop);
+        return rv;
+    }
+    job_watch(j, &j->on_int, SIGINT);
+    job_watch(j, &j->on_term, SIGTERM);
+    return OK;
+}
+
+bool job_is_interrupted(struct job *j)
+{
+    /* A loop without a referenced handle would not look at its signals. */
+    uv_ref((uv_handle_t *)&j->on_int);
+    uv_run(&j->loop, UV_RUN_NOWAIT);
+    uv_unref((uv_handle_t *)&j->on_int);
+    return j->interrupted;
+}
+
+static void job_on_progress(void *arg, uint64_t done, uint64_t total)
+{
+    struct job *j = arg;
+
+    (void)total;
+    if (j->progress != NULL) {
+        progress_update(j->progress, done, NULL);
+    }
+}
+
+static void job_on_end(void *arg, int status)
+{
+    struct job *j = arg;
+
+    j->status = status;
+    j->run = NULL;
+}
+
+int job_run(struct job *j,
+            struct mover_run_config *config,
+            struct progress *progress)
+{
+    int rv;
+
+    if (job_is_interrupted(j)) {
+        return ERR_CANCELED;
+    }
+    j->progress = progress;
+    j->status = ERR_ORDER;
+    config->loop = &j->loop;
+    config->workers = j->workers;
+    config->on_progress = job_on_progress;
+    config->on_end = job_on_end;
+    config->arg = j;
+    rv = mover_run_start(&j->run, config);
+    if (rv != OK) {
+        return rv;
+    }
+    uv_run(&j->loop, UV_RUN_DEFAULT);
+    return j->status;
+}
+
+void job_close(struct job *j)
+{
+    uv_close((uv_handle_t *)&j->on_int, NULL);
+    uv_close((uv_handle_t *)&j->on_term, NULL);
+    workers_close(j->workers, NULL, NULL);
+    uv_run(&j->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&j->loop);
+}

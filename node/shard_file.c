@@ -1,0 +1,711 @@
+#include "node/shard_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Leaves read and checked at a time: 1 MiB. */
+#define BATCH_LEAVES 256U
+
+static int file_fail(struct shard_file *f, const char *doing, char *errmsg)
+{
+    int error = errno;
+
+    errmsg_set(errmsg, "%s shard in '%s': %s; %s", doing, f->folder,
+               strerror(error),
+               error == ENOSPC ? "free space, then run it again"
+                               : "check the disk, then run it again");
+    f->failed = true;
+    return error == ENOSPC ? ERR_FULL : ERR_IO;
+}
+
+static int file_open_at(struct shard_file *f,
+                        const char *name,
+                        int flags,
+                        char *errmsg)
+{
+    char *path = path_join(f->folder, name);
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0) {
+        errmsg_set(errmsg, "open '%s': %s", path, strerror(errno));
+    }
+    free(path);
+    return fd;
+}
+
+static void file_open_direct(struct shard_file *f, const char *name)
+{
+    char *path = path_join(f->folder, name);
+
+    f->direct_fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
+    free(path);
+}
+
+/* Reserve blocks without growing the file. File systems that cannot do that
+ * find out later; the rest refuse before the first byte. */
+static int file_reserve(struct shard_file *f, uint64_t size, char *errmsg)
+{
+    int rv;
+
+    do {
+        rv = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+    } while (rv != 0 && errno == EINTR);
+    if (rv != 0 && errno != EOPNOTSUPP && errno != ENOSYS) {
+        return file_fail(f, "reserve space for", errmsg);
+    }
+    f->reserved = size;
+    return OK;
+}
+
+static int file_init(struct shard_file *f, const char *folder, char *errmsg)
+{
+    memset(f, 0, sizeof(*f));
+    f->fd = f->direct_fd = f->tree.fd = -1;
+    f->folder = strdup(folder);
+    if (f->folder == NULL) {
+        errmsg_set(errmsg, "out of memory");
+        return ERR_NOMEM;
+    }
+    merkle_range_init(&f->range);
+    return OK;
+}
+
+static int file_open_parts(struct shard_file *f, int flags, char *errmsg)
+{
+    f->fd = file_open_at(f, "shard.part", O_RDWR | flags, errmsg);
+    if (f->fd >= 0) {
+        f->tree.fd =
+            file_open_at(f, "tree.part", O_RDWR | O_CREAT | flags, errmsg);
+    }
+    if (f->fd < 0 || f->tree.fd < 0) {
+        return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+    }
+    file_open_direct(f, "shard.part");
+    return OK;
+}
+
+int shard_file_create(struct shard_file *f,
+                      const char *folder,
+                      uint64_t size_max,
+                      char *errmsg)
+{
+    int rv = folder_make(folder, 0755, errmsg);
+
+    if (rv == OK) {
+        rv = file_init(f, folder, errmsg);
+    }
+    if (rv != OK) {
+        return rv;
+    }
+    rv = file_open_parts(f, O_CREAT | O_TRUNC, errmsg);
+    if (rv == OK) {
+        rv = file_reserve(f, size_max, errmsg);
+    }
+    if (rv == OK) {
+        rv = folder_sync(folder, errmsg);
+    }
+    if (rv != OK) {
+        shard_file_close(f);
+    }
+    return rv;
+}
+
+static int bytes_read(int fd, uint64_t off, uint8_t *out, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(fd, out + done, size - done, (off_t)(off + done));
+
+        if (got == 0) {
+            return ERR_NOTFOUND;
+        }
+        if (got < 0 && errno != EINTR) {
+            return ERR_IO;
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return OK;
+}
+
+/* Nodes of level 4 that an append completes, on their way to the tree file. */
+struct group_nodes {
+    struct shard_tree *tree;
+    struct digest nodes[BATCH_LEAVES / SHARD_TREE_GROUP + 1];
+    uint64_t first;
+    size_t len;
+};
+
+static void group_node(void *arg,
+                       unsigned level,
+                       uint64_t index,
+                       const struct digest *node)
+{
+    struct group_nodes *g = arg;
+
+    if (level != SHARD_TREE_LEVEL) {
+        return;
+    }
+    if (g->len == 0) {
+        g->first = index;
+    }
+    assert(index == g->first + g->len &&
+           g->len < sizeof(g->nodes) / sizeof(g->nodes[0]));
+    g->nodes[g->len++] = *node;
+}
+
+/* Take leaf hashes into range and tree. */
+static int leaves_take(struct shard_file *f,
+                       const struct digest *hashes,
+                       size_t len)
+{
+    int rv = OK;
+
+    for (size_t at = 0; at < len && rv == OK;) {
+        size_t take = len - at < BATCH_LEAVES ? len - at : BATCH_LEAVES;
+        struct group_nodes g = {.tree = &f->tree};
+
+        for (size_t i = 0; i < take; i++) {
+            merkle_range_append(&f->range, &hashes[at + i], group_node, &g);
+        }
+        rv = shard_tree_append(&f->tree, g.first, g.nodes, g.len);
+        at += take;
+    }
+    return rv;
+}
+
+/* Hash the bytes on disk from leaf |from| up to |leaves| into range and tree.
+ */
+static int leaves_rehash(struct shard_file *f, uint64_t from, uint64_t leaves)
+{
+    uint8_t *mem = malloc((size_t)BATCH_LEAVES * LEAF_SIZE);
+    struct digest hashes[BATCH_LEAVES];
+    int rv = mem == NULL ? ERR_NOMEM : OK;
+
+    for (uint64_t at = from; at < leaves && rv == OK;) {
+        size_t take =
+            leaves - at < BATCH_LEAVES ? (size_t)(leaves - at) : BATCH_LEAVES;
+
+        rv = bytes_read(f->fd, at * LEAF_SIZE, mem, take * LEAF_SIZE);
+        if (rv == OK) {
+            merkle_leaves(mem, take, hashes);
+            rv = leaves_take(f, hashes, take);
+        }
+        at += take;
+    }
+    free(mem);
+    return rv;
+}
+
+static bool range_equal(const struct merkle_range *a,
+                        const struct merkle_range *b)
+{
+    return a->leaves == b->leaves &&
+           memcmp(a->nodes, b->nodes,
+                  merkle_range_nodes_len(a->leaves) * DIGEST_SIZE) == 0;
+}
+
+/* Bring range and tree to |want|: from the tree file if it agrees, else from
+ * the bytes. */
+static int range_restore(struct shard_file *f, const struct merkle_range *want)
+{
+    uint64_t groups = want->leaves / SHARD_TREE_GROUP * SHARD_TREE_GROUP;
+    int rv = shard_tree_range(&f->tree, groups, NULL, &f->range);
+
+    if (rv == OK) {
+        rv = leaves_rehash(f, groups, want->leaves);
+    }
+    if (rv == OK && range_equal(&f->range, want)) {
+        return OK;
+    }
+    merkle_range_init(&f->range);
+    rv = leaves_rehash(f, 0, want->leaves);
+    if (rv == OK && !range_equal(&f->range, want)) {
+        rv = ERR_MISMATCH;
+    }
+    return rv;
+}
+
+int shard_file_resume(struct shard_file *f,
+                      const char *folder,
+                      uint64_t size_max,
+                      const struct merkle_range *range,
+                      char *errmsg)
+{
+    uint64_t size = range->leaves * LEAF_SIZE;
+    struct stat st;
+    int rv = file_init(f, folder, errmsg);
+
+    if (rv == OK) {
+        rv = file_open_parts(f, 0, errmsg);
+    }
+    if (rv != OK) {
+        goto err;
+    }
+    if (fstat(f->fd, &st) != 0) {
+        rv = file_fail(f, "look at", errmsg);
+        goto err;
+    }
+    rv = (uint64_t)st.st_size < size ? ERR_MISMATCH : range_restore(f, range);
+    if (rv != OK) {
+        errmsg_set(errmsg,
+                   "the shard in '%s' is not what was acknowledged; it has to "
+                   "be written anew",
+                   folder);
+        goto err;
+    }
+    if (ftruncate(f->fd, (off_t)size) != 0) {
+        rv = file_fail(f, "cut", errmsg);
+        goto err;
+    }
+    f->size = size;
+    rv = file_reserve(f, size_max, errmsg);
+    if (rv != OK) {
+        goto err;
+    }
+    return OK;
+err:
+    shard_file_close(f);
+    return rv;
+}
+
+static int bytes_append(struct shard_file *f, const uint8_t *mem, size_t size)
+{
+    /* Direct writes need aligned memory; the offset and size are leaves. */
+    bool direct = f->direct_fd >= 0 && (uintptr_t)mem % LEAF_SIZE == 0;
+
+    for (size_t done = 0; done < size;) {
+        ssize_t put = pwrite(direct ? f->direct_fd : f->fd, mem + done,
+                             size - done, (off_t)(f->size + done));
+
+        if (put < 0 && direct && errno == EINVAL) {
+            direct = false; /* This file system does not like it. */
+        } else if (put < 0 && errno != EINTR) {
+            return ERR_IO;
+        }
+        done += put > 0 ? (size_t)put : 0;
+        direct = direct && done % LEAF_SIZE == 0;
+    }
+    return OK;
+}
+
+int shard_file_append(struct shard_file *f,
+                      uint64_t off,
+                      const uint8_t *mem,
+                      size_t size,
+                      const struct digest *hashes,
+                      char *errmsg)
+{
+    int rv = OK;
+
+    assert(!f->sealed && off == f->size && size % LEAF_SIZE == 0);
+    if (f->failed) {
+        errmsg_set(errmsg, "the shard in '%s' failed before", f->folder);
+        return ERR_IO;
+    }
+    if (bytes_append(f, mem, size) != OK) {
+        return file_fail(f, "write", errmsg);
+    }
+    if (hashes != NULL) {
+        rv = leaves_take(f, hashes, size / LEAF_SIZE);
+    }
+    for (size_t at = 0; hashes == NULL && at < size && rv == OK;) {
+        size_t take = (size - at) / LEAF_SIZE;
+        struct digest batch[BATCH_LEAVES];
+
+        take = take < BATCH_LEAVES ? take : BATCH_LEAVES;
+        merkle_leaves(mem + at, take, batch);
+        rv = leaves_take(f, batch, take);
+        at += take * LEAF_SIZE;
+    }
+    if (rv != OK) {
+        return file_fail(f, "write the tree of the", errmsg);
+    }
+    f->size += size;
+    return OK;
+}
+
+int shard_file_sync(struct shard_file *f, char *errmsg)
+{
+    if (f->failed) {
+        errmsg_set(errmsg, "the shard in '%s' failed before", f->folder);
+        return ERR_IO;
+    }
+    if (fdatasync(f->fd) != 0 || fdatasync(f->tree.fd) != 0) {
+        return file_fail(f, "sync", errmsg);
+    }
+    return OK;
+}
+
+/* Hashes of the last leaves % 16 leaves, from the bytes. */
+static int tail_hashes(const struct shard_file *f,
+                       uint64_t leaves,
+                       struct digest *tail)
+{
+    uint64_t first = leaves / SHARD_TREE_GROUP * SHARD_TREE_GROUP;
+    uint8_t *mem = malloc(SHARD_TREE_GROUP * LEAF_SIZE);
+    int rv = mem == NULL ? ERR_NOMEM : OK;
+
+    if (rv == OK) {
+        rv = bytes_read(f->fd, first * LEAF_SIZE, mem,
+                        (size_t)(leaves - first) * LEAF_SIZE);
+    }
+    if (rv == OK) {
+        merkle_leaves(mem, (size_t)(leaves - first), tail);
+    }
+    free(mem);
+    return rv;
+}
+
+static int file_rename(struct shard_file *f, const char *from, const char *to)
+{
+    char *a = path_join(f->folder, from);
+    char *b = path_join(f->folder, to);
+    int rv = rename(a, b) == 0 ? OK : ERR_IO;
+
+    free(a);
+    free(b);
+    return rv;
+}
+
+int shard_file_seal(struct shard_file *f,
+                    const struct digest *root,
+                    char *errmsg)
+{
+    uint64_t leaves = f->size / LEAF_SIZE;
+    struct digest tail[SHARD_TREE_GROUP];
+    struct digest got;
+    int rv;
+
+    merkle_range_root(&f->range, &got);
+    if (!digest_equal(&got, root)) {
+        errmsg_set(errmsg, "the shard in '%s' is not the one in the manifest",
+                   f->folder);
+        return ERR_MISMATCH;
+    }
+    rv = tail_hashes(f, leaves, tail);
+    if (rv == OK) {
+        rv = shard_tree_finish(&f->tree, leaves, tail);
+    }
+    if (rv != OK) {
+        return file_fail(f, "finish the tree of the", errmsg);
+    }
+    if (f->reserved > f->size) {
+        /* Where it is not supported, nothing was reserved either. */
+        (void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        (off_t)f->size, (off_t)(f->reserved - f->size));
+    }
+    if (ftruncate(f->fd, (off_t)f->size) != 0 || fsync(f->fd) != 0 ||
+        fsync(f->tree.fd) != 0 || file_rename(f, "tree.part", "tree") != OK ||
+        file_rename(f, "shard.part", "shard") != OK) {
+        return file_fail(f, "seal", errmsg);
+    }
+    rv = folder_sync(f->folder, errmsg);
+    if (rv == OK) {
+        f->sealed = true;
+    }
+    return rv;
+}
+
+/* Make the tree of a sealed shard again from its bytes. */
+static int tree_rebuild(struct shard_file *f,
+                        const struct digest *root,
+                        char *errmsg)
+{
+    uint64_t leaves = f->size / LEAF_SIZE;
+    struct digest tail[SHARD_TREE_GROUP];
+    struct digest got;
+    char *path = path_join(f->folder, "tree.new");
+    int rv;
+
+    if (f->tree.fd >= 0) {
+        close(f->tree.fd);
+    }
+    f->tree.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (f->tree.fd < 0) {
+        /* A folder that cannot be written still can be read from. */
+        FILE *anonymous = tmpfile();
+
+        f->tree.fd = anonymous != NULL ? dup(fileno(anonymous)) : -1;
+        if (anonymous != NULL) {
+            (void)fclose(anonymous);
+        }
+    }
+    rv = f->tree.fd < 0 ? ERR_IO : leaves_rehash(f, 0, leaves);
+    if (rv == OK) {
+        merkle_range_root(&f->range, &got);
+        rv = digest_equal(&got, root) ? OK : ERR_MISMATCH;
+    }
+    if (rv == OK) {
+        rv = tail_hashes(f, leaves, tail);
+    }
+    if (rv == OK) {
+        rv = shard_tree_finish(&f->tree, leaves, tail);
+    }
+    if (rv == OK) {
+        (void)file_rename(f, "tree.new", "tree");
+    } else {
+        (void)unlink(path);
+        errmsg_set(errmsg,
+                   rv == ERR_MISMATCH
+                       ? "the shard in '%s' is damaged, and so is its tree"
+                       : "the shard in '%s' cannot be read",
+                   f->folder);
+    }
+    free(path);
+    return rv;
+}
+
+int shard_file_open(struct shard_file *f,
+                    const char *folder,
+                    const struct digest *root,
+                    uint64_t size,
+                    char *errmsg)
+{
+    char ignored[ERRMSG_SIZE];
+    struct stat st;
+    int rv = file_init(f, folder, errmsg);
+
+    if (rv != OK) {
+        return rv;
+    }
+    f->fd = file_open_at(f, "shard", O_RDONLY, errmsg);
+    if (f->fd < 0) {
+        rv = errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+        goto err;
+    }
+    if (fstat(f->fd, &st) != 0 || (uint64_t)st.st_size != size) {
+        errmsg_set(errmsg, "the shard in '%s' is cut short", folder);
+        rv = ERR_MISMATCH;
+        goto err;
+    }
+    f->size = size;
+    f->sealed = true;
+    f->tree.leaves = size / LEAF_SIZE;
+    f->tree.fd = file_open_at(f, "tree", O_RDONLY, ignored);
+    if (f->tree.fd < 0 || shard_tree_check(&f->tree, root) != OK) {
+        rv = tree_rebuild(f, root, errmsg);
+    }
+    if (rv == OK) {
+        return OK;
+    }
+err:
+    shard_file_close(f);
+    return rv;
+}
+
+/* The node over 16 leaf hashes. */
+static void group_hash(const struct digest *leaves, struct digest *out)
+{
+    struct digest nodes[SHARD_TREE_GROUP];
+
+    memcpy(nodes, leaves, sizeof(nodes));
+    for (size_t len = SHARD_TREE_GROUP; len > 1; len /= 2) {
+        for (size_t i = 0; i < len / 2; i++) {
+            merkle_node(&nodes[2 * i], &nodes[2 * i + 1], &nodes[i]);
+        }
+    }
+    *out = nodes[0];
+}
+
+static int read_fail(const struct shard_file *f, int rv, char *errmsg)
+{
+    if (rv == ERR_MISMATCH) {
+        errmsg_set(errmsg,
+                   "the shard in '%s' is damaged: the disk gave other bytes "
+                   "than were sealed",
+                   f->folder);
+    } else {
+        errmsg_set(errmsg, "read shard in '%s': %s", f->folder,
+                   strerror(errno));
+    }
+    return rv;
+}
+
+/* Check |groups| whole groups that lie at |mem|. */
+static int groups_check(const struct shard_file *f,
+                        uint64_t first,
+                        size_t groups,
+                        const uint8_t *mem)
+{
+    struct digest hashes[BATCH_LEAVES];
+    int rv = OK;
+
+    merkle_leaves(mem, groups * SHARD_TREE_GROUP, hashes);
+    for (size_t i = 0; i < groups && rv == OK; i++) {
+        struct digest got;
+        struct digest want;
+
+        group_hash(&hashes[i * SHARD_TREE_GROUP], &got);
+        rv = shard_tree_node(&f->tree, SHARD_TREE_LEVEL, first + i, &want);
+        if (rv == OK && !digest_equal(&got, &want)) {
+            rv = ERR_MISMATCH;
+        }
+    }
+    return rv;
+}
+
+/* Check leaves of the last, incomplete group. */
+static int tail_check(const struct shard_file *f,
+                      uint64_t first,
+                      size_t count,
+                      const uint8_t *mem)
+{
+    int rv = OK;
+
+    for (size_t i = 0; i < count && rv == OK; i++) {
+        struct digest got;
+        struct digest want;
+
+        merkle_leaf(slice_of(mem + i * LEAF_SIZE, LEAF_SIZE), &got);
+        rv = shard_tree_node(&f->tree, 0, first + i, &want);
+        if (rv == OK && !digest_equal(&got, &want)) {
+            rv = ERR_MISMATCH;
+        }
+    }
+    return rv;
+}
+
+/* Read some leaves from |at|, as many as one check covers; *took of them. */
+static int read_some(const struct shard_file *f,
+                     uint64_t at,
+                     uint64_t left,
+                     uint8_t *mem,
+                     uint8_t *scratch,
+                     uint64_t *took)
+{
+    uint64_t covered = f->tree.leaves / SHARD_TREE_GROUP * SHARD_TREE_GROUP;
+    uint64_t group = at / SHARD_TREE_GROUP;
+    uint64_t skip = at % SHARD_TREE_GROUP;
+    int rv;
+
+    if (at >= covered) {
+        *took = left;
+        rv = bytes_read(f->fd, at * LEAF_SIZE, mem, (size_t)left * LEAF_SIZE);
+        return rv == OK ? tail_check(f, at, (size_t)left, mem) : rv;
+    }
+    if (skip == 0 && left >= SHARD_TREE_GROUP) {
+        uint64_t most = left < covered - at ? left : covered - at;
+        size_t groups = (size_t)(most < BATCH_LEAVES ? most : BATCH_LEAVES) /
+                        SHARD_TREE_GROUP;
+
+        *took = groups * SHARD_TREE_GROUP;
+        rv = bytes_read(f->fd, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
+        return rv == OK ? groups_check(f, group, groups, mem) : rv;
+    }
+    *took = SHARD_TREE_GROUP - skip < left ? SHARD_TREE_GROUP - skip : left;
+    rv = bytes_read(f->fd, group * SHARD_TREE_GROUP * LEAF_SIZE, scratch,
+                    SHARD_FILE_SCRATCH_SIZE);
+    if (rv == OK) {
+        rv = groups_check(f, group, 1, scratch);
+    }
+    if (rv == OK) {
+        memcpy(mem, scratch + skip * LEAF_SIZE, (size_t)*took * LEAF_SIZE);
+    }
+    return rv;
+}
+
+int shard_file_read(const struct shard_file *f,
+                    uint64_t first,
+                    uint64_t count,
+                    uint8_t *mem,
+                    uint8_t *scratch,
+                    char *errmsg)
+{
+    int rv = OK;
+
+    if (!f->sealed || first > f->tree.leaves ||
+        count > f->tree.leaves - first) {
+        errmsg_set(errmsg, "a place beyond the shard in '%s'", f->folder);
+        return ERR_BAD;
+    }
+    for (uint64_t done = 0; done < count && rv == OK;) {
+        uint64_t took = 0;
+
+        rv = read_some(f, first + done, count - done, mem + done * LEAF_SIZE,
+                       scratch, &took);
+        done += took;
+    }
+    return rv == OK ? OK : read_fail(f, rv, errmsg);
+}
+
+static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
+{
+    const struct shard_file *f = arg;
+    uint8_t *mem;
+    struct digest hashes[SHARD_TREE_GROUP];
+    struct merkle_range range;
+    int rv = shard_tree_lookup(&f->tree, lo, hi, out);
+
+    if (rv != ERR_NOTFOUND) {
+        return rv;
+    }
+    /* Below level 4: at most 8 leaves of one group, from the bytes. */
+    assert(hi - lo <= SHARD_TREE_GROUP);
+    mem = malloc(SHARD_TREE_GROUP * LEAF_SIZE);
+    rv = mem == NULL ? ERR_NOMEM
+                     : bytes_read(f->fd, lo * LEAF_SIZE, mem,
+                                  (size_t)(hi - lo) * LEAF_SIZE);
+    if (rv == OK) {
+        merkle_leaves(mem, (size_t)(hi - lo), hashes);
+        merkle_range_init(&range);
+        for (size_t i = 0; i < hi - lo; i++) {
+            merkle_range_append(&range, &hashes[i], NULL, NULL);
+        }
+        merkle_range_root(&range, out);
+    }
+    free(mem);
+    return rv;
+}
+
+int shard_file_prove(const struct shard_file *f,
+                     uint64_t first,
+                     uint64_t count,
+                     struct digest *nodes,
+                     size_t nodes_max,
+                     size_t *nodes_len)
+{
+    struct shard_file lent = *f; /* The lookup takes a plain pointer. */
+
+    return merkle_run_prove(f->tree.leaves, first, count, prove_lookup, &lent,
+                            nodes, nodes_max, nodes_len);
+}
+
+int shard_file_scrub(const struct shard_file *f,
+                     bool (*progress)(void *arg, uint64_t done),
+                     void *arg,
+                     char *errmsg)
+{
+    uint8_t *mem = malloc((size_t)BATCH_LEAVES * LEAF_SIZE);
+    uint8_t *scratch = malloc(SHARD_FILE_SCRATCH_SIZE);
+    int rv = mem == NULL || scratch == NULL ? ERR_NOMEM : OK;
+
+    for (uint64_t at = 0; at < f->tree.leaves && rv == OK;) {
+        uint64_t left = f->tree.leaves - at;
+        uint64_t take = left < BATCH_LEAVES ? left : BATCH_LEAVES;
+
+        rv = shard_file_read(f, at, take, mem, scratch, errmsg);
+        at += take;
+        if (rv == OK && progress != NULL && !progress(arg, at * LEAF_SIZE)) {
+            rv = ERR_CANCELED;
+        }
+    }
+    free(mem);
+    free(scratch);
+    return rv;
+}
+
+void shard_file_close(struct shard_file *f)
+{
+    int fds[] = {f->fd, f->direct_fd, f->tree.fd};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    free(f->folder);
+    f->folder = NULL;
+    f->fd = f->direct_fd = f->tree.fd = -1;
+}

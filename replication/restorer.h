@@ -1,0 +1,99 @@
+#ifndef CAIRN_REPLICATION_RESTORER_H
+#define CAIRN_REPLICATION_RESTORER_H
+
+#include "protocol/shard.h"
+#include "replication/mover.h"
+#include "replication/segment.h"
+
+/* The mover that carries segments from any k shards back to plaintext.
+ *
+ *            k cells read, verified       MV_WORKED        in order
+ *   FETCHING ---------------------> OPENING ------> OPENED --------> SENDING
+ *      ^  | a cell is missing or bad: another stream is asked          |
+ *      +--+                                 FREE <---------------------+
+ *                                                   MV_SENT
+ *
+ * Cells are read with MV_READ_AT from shard streams. The driver gives only
+ * cells that it verified against the shard's root (ERR_MISMATCH, ERR_IO or
+ * ERR_NOTFOUND otherwise), so an opening that fails all the same means that
+ * the key is wrong or the lab sealed nonsense, and the job ends.
+ *
+ * Plaintext is handed out in order with MV_SEND to MOVER_SOURCE (|id| the
+ * segment, |bytes|), whose MV_SENT gives the memory back; its |status|
+ * ends the job when it is not OK.
+ *
+ * It prefers data cells, which need no rebuilding, then the streams that
+ * answered fastest. One that failed rests for RESTORER_REST_MS, unless there
+ * are not k others. */
+
+#define RESTORER_WINDOW_MAX 8
+#define RESTORER_REST_MS    30000U
+
+/* Where a segment lies; the driver reads it from a segment table. */
+struct restorer_place {
+    uint64_t segment;
+    uint64_t offset; /* Of its cell, the same in all shards. */
+    struct shard_segment size;
+};
+
+enum restorer_state {
+    RESTORER_BUFFER, /* Waits for its buffer. */
+    RESTORER_FREE,
+    RESTORER_FETCHING,
+    RESTORER_OPENING,
+    RESTORER_OPENED,
+    RESTORER_SENDING,
+    RESTORER_STATE_COUNT
+};
+
+struct restorer_slot {
+    enum restorer_state state;
+    struct restorer *owner;
+    struct restorer_place place;
+    size_t nth; /* In config.places. */
+    uint32_t buf;
+    struct segment_room room; /* |plain| is the decoder's scratch. */
+    /* Streams as bits: answered well, still asked, failed. */
+    uint64_t have, asked, failed;
+    uint64_t asked_ms[MANIFEST_SHARDS_MAX];
+    struct codec_state *codec; /* Lent by the configuration. */
+    struct erasure_plan plan;
+    uint64_t plan_have; /* The survivors that |plan| is for; 0: none. */
+    struct slice plain;
+};
+
+struct restorer_config {
+    const struct segment_params *params;
+    unsigned window;                     /* 1..RESTORER_WINDOW_MAX */
+    const struct restorer_place *places; /* In ascending order; lent. */
+    size_t places_len;
+    struct codec_state *codecs[RESTORER_WINDOW_MAX];
+    uint64_t streams; /* Those that exist, as bits. */
+};
+
+struct restorer {
+    struct restorer_config config;
+    struct restorer_slot slots[RESTORER_WINDOW_MAX];
+    size_t next_fetch, next_send; /* In config.places. */
+    uint64_t bytes, bytes_done;   /* Ciphertext, for progress. */
+    uint64_t rest_until[MANIFEST_SHARDS_MAX];
+    uint64_t latency[MANIFEST_SHARDS_MAX]; /* Smoothed, ms. */
+    unsigned errors[MANIFEST_SHARDS_MAX];  /* For the report. */
+    uint64_t mono_ms;
+    unsigned pending; /* Actions that are still to be answered. */
+    bool sending, ended;
+    int status;
+};
+
+void restorer_init(struct restorer *r, const struct restorer_config *config);
+
+/* MV_END: OK; ERR_NOTFOUND when fewer than k streams can give a segment (wait
+ * for more, or bring more shards); ERR_AUTH, ERR_BAD as segment_open(). */
+void restorer_step(struct restorer *r,
+                   const struct mover_event *ev,
+                   struct mover_out *out);
+
+/* Bytes of one buffer of this mover. */
+size_t restorer_buffer_size(const struct segment_params *p);
+
+#endif /* CAIRN_REPLICATION_RESTORER_H */

@@ -1,0 +1,27 @@
+#!/bin/sh
+# The architecture, as a test: every include of a folder is on its list.
+# Run from the repository root.
+
+status=0
+std='assert|errno|inttypes|limits|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdlib|string'
+os='arpa/inet|dirent|fcntl|getopt|grp|math|netdb|netinet/(in|tcp)|poll|pthread|pwd|sched|signal|stdio|sys/[a-z_]+|termios|time|unistd|locale'
+
+allow() # FOLDER OWN-FOLDERS SYSTEM-HEADERS
+{
+    [ -d "$1" ] || return 0
+    found=$(find "$1" -name '*.[ch]' -exec grep -nE '^ *# *include' {} + |
+        grep -vE "include *(\"($2)/[a-z0-9_/]+\.h\"|<($3)\.h>)")
+    if [ -n "$found" ]; then
+        printf '%s\n^ not on the list of %s/\n' "$found" "$1" >&2
+        status=1
+    fi
+}
+
+#     folder      may include                        and these headers
+allow crypto      'crypto'                           "$std|sodium|openssl/[a-z]+|intel-ipsec-mb|sys/(types|mman)"
+allow protocol    'crypto|protocol'                  "$std|msgpack"
+allow replication 'crypto|protocol|replication'      "$std|isa-l|isa-l/[a-z_]+|zstd"
+allow sim         'crypto|protocol|replication|sim'  "$std|stdio|math|time|getopt"
+allow node        'crypto|protocol|replication|node' "$std|$os|sodium|uv|rocksdb/c|microhttpd|jansson|curl/curl|confuse"
+
+exit $status
