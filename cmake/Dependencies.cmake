@@ -11,6 +11,7 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
+pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb)
 
 # Newer upstream calls it msgpack-c.
 pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack msgpack-c)

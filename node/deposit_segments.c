@@ -83,17 +83,18 @@ static int segment_compare(struct offline *d, uint64_t i, uint8_t *mem)
 {
     struct journal_segment s;
     struct digest digest;
+    uint64_t start = segment_start(d, i);
     int rv = journal_segment(&d->journal, i, &s, d->errmsg);
 
     if (rv == OK) {
-        rv = source_read(&d->source, segment_start(d, i), mem, s.plain_size,
-                         &digest, d->errmsg);
+        rv = source_read(&d->source, start, mem, s.plain_size, &digest,
+                         d->errmsg);
     }
     if (rv == OK && !digest_equal(&digest, &s.plain)) {
         errmsg_set(d->errmsg,
                    "the model changed since the deposit began (at or before "
                    "byte %llu); start a new deposit in another folder",
-                   (unsigned long long)(segment_start(d, i) + s.plain_size));
+                   (unsigned long long)start + s.plain_size);
         rv = ERR_MISMATCH;
     }
     return rv;

@@ -69,7 +69,7 @@ MUST_CHECK int shard_file_open(struct shard_file *f,
 /* Read |count| leaves from leaf |first| into |mem| (count * LEAF_SIZE bytes),
  * checked: ERR_MISMATCH when the disk gave other bytes than were sealed.
  * |scratch| has room for SHARD_FILE_SCRATCH_SIZE bytes. */
-#define SHARD_FILE_SCRATCH_SIZE (SHARD_TREE_GROUP * LEAF_SIZE)
+#define SHARD_FILE_SCRATCH_SIZE ((size_t)SHARD_TREE_GROUP * LEAF_SIZE)
 MUST_CHECK int shard_file_read(const struct shard_file *f,
                                uint64_t first,
                                uint64_t count,
@@ -91,6 +91,13 @@ MUST_CHECK int shard_file_scrub(const struct shard_file *f,
                                 bool (*progress)(void *arg, uint64_t done),
                                 void *arg,
                                 char *errmsg);
+
+/* Exactly |size| bytes of |fd| at |off|, unchecked: for what is hashed next.
+ * ERR_NOTFOUND when the file ends before. */
+MUST_CHECK int shard_bytes_read(int fd,
+                                uint64_t off,
+                                uint8_t *out,
+                                size_t size);
 
 void shard_file_close(struct shard_file *f);
 

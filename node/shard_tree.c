@@ -145,7 +145,7 @@ static int level_above(const struct shard_tree *t,
 
 static int levels_above(const struct shard_tree *t, uint64_t leaves, bool write)
 {
-    struct digest *buf = malloc(2 * NODES_AT_ONCE * sizeof(*buf));
+    struct digest *buf = malloc((size_t)2 * NODES_AT_ONCE * sizeof(*buf));
     int rv = buf == NULL ? ERR_NOMEM : OK;
 
     for (unsigned level = SHARD_TREE_LEVEL;
