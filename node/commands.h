@@ -7,6 +7,8 @@
  * options, calls a module that knows no command line, and prints. */
 
 extern const struct cli_command cmd_deposit[]; /* plan, create */
+extern const struct cli_command cmd_id[];      /* new, card */
+extern const struct cli_command cmd_network[]; /* found, sign, assemble, show */
 extern const struct cli_option cmd_recover_options[];
 int cmd_recover(struct cli *c);
 

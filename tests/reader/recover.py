@@ -815,7 +815,8 @@ def parse_arguments(argv):
     lists = [word for word in argv if word in ("--shards", "--shares")]
     if args.out is None and lists and not args.list:
         args.out = (args.shards if lists[-1] == "--shards" else args.shares).pop()
-    forgotten = args.out and (os.path.isfile(args.out) or os.path.isfile(os.path.join(args.out, "shard")))
+    forgotten = args.out and (os.path.isfile(args.out) or all(
+        os.path.isfile(os.path.join(args.out, name)) for name in ("shard", "manifest")))
     if not args.shards or not args.shares or forgotten or not (args.out or args.list):
         p.error("needed: --shards with folders, --shares with files, and as the last word OUT, a folder for the files")
     try:

@@ -244,6 +244,7 @@ class Deposit:
             cells = [a + b for a, b in zip(cells, pieces)]
         # 3
         self.table_offset = 4096 + len(cells[0])
+        table = lie.get("table", lambda x: x)(table)
         table = table.ljust(-(-len(table) // 4096) * 4096, b"\0")
         shards, roots = [], []
         for index in range(n):
@@ -477,6 +478,12 @@ def test_trailers(dep):
             with broken(path, flip(offset)):
                 code, said, _ = run(dep, ALL, (1, 3, 5), "--only", "empty")
                 check(code == 0 and f"DAMAGED {path}" in said, f"{zone}: {said}")
+    def other_digit(data):
+        return data[:25] + (b"0" if data[25:26] != b"0" else b"1") + data[26:]
+    for change in (other_digit, flip(dep.table_offset + 4, 0), flip(dep.table_offset, 0)):
+        with broken(path, change):          # still well formed
+            code, said, _ = run(dep, ALL, (1, 3, 5))
+            check(code == 0 and restored(FILES) and f"DAMAGED {path}" in said, said)
     for offset, size in ((8, 2), (10, 1), (11, 1), (12, 1), (13, 1), (14, 2), (16, 2), (18, 2), (20, 4), (24, 8), (32, 4),
                          (36, 4), (40, 8)):
         def lie(data):
@@ -519,6 +526,12 @@ def test_damage_everywhere(dep):
             stack.enter_context(broken(os.path.join(dep.shard(victim), "shard"), flip(offset + 3)))
         code, said, _ = run(dep, range(5), (1, 2, 3))
         check(code == 0 and restored(FILES) and said.count("DAMAGED") == 5, said)
+        copies = [os.path.join(TEMP, f"copy{x}") for x in range(2)]      # the same shard twice, one of them damaged
+        for copy in copies:
+            shutil.copytree(dep.shard(6), copy)
+        with broken(os.path.join(copies[0], "shard"), flip(dep.cells[0][0])):
+            code, said, _ = run(dep, [*copies, 0, 1, 2, 3], (1, 2, 3))
+            check(code == 0 and restored(FILES), said)
         # two cells of one segment: the files in other segments come out, the rest is named
         stack.enter_context(broken(os.path.join(dep.shard(1), "shard"), flip(dep.cells[2][0] + 9)))
         stack.enter_context(broken(os.path.join(dep.shard(0), "shard"), flip(dep.cells[2][0] + 9)))
@@ -677,6 +690,9 @@ def test_wicked_segments(_):
         check("DAMAGED " + dep.folder not in said and "was written like this" in said, f"{name}: {said}")
     code, said, _ = run(make("wicked", {"a": (b"", 0o644)}, no_last_chunk=True), range(4), (1, 2, 3))
     check(code == 20 and "cut short" in said, said)
+    for place in (0, 4):
+        code, said, _ = run(make("wicked", table=lambda t: flip(place + 3)(t)), range(4), (1, 2, 3))
+        check(code == 20 and "no shard has a sound segment table" in said, said)
     code, said, _ = run(make("wicked", commitment=bytes(32)), range(4), (1, 2, 3))
     check(code == 20 and "commitment does not hold" in said, said)
     code, said, _ = run(make("wicked", key_commitment=True), ALL, SHARES)

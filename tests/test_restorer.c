@@ -1,0 +1,581 @@
+#include <stdlib.h>
+
+#include "replication/restorer.h"
+#include "tests/mover_world.h"
+
+#define SMALL      65536U
+#define PLACES_MAX 16U
+
+/* A sealed model as n shards, which the world keeps; world.source is the
+ * plaintext that must come out. */
+static struct world world;
+static struct segment_params params;
+static struct restorer restorer;
+static struct restorer_config config;
+static struct restorer_place places[PLACES_MAX];
+static size_t places_len;
+static size_t plain_at[PLACES_MAX + 1]; /* By segment, in world.source. */
+static struct rng dice;
+
+/* Cells that are missing or damaged, by segment: streams as bits. */
+static uint64_t bad[PLACES_MAX];
+static int bad_status;
+/* The |fault_at|th action of |fault_type| from now fails. */
+static enum mover_action_type fault_type;
+static uint64_t fault_at;
+static int fault_status;
+
+/* What a restorer is seen to do. */
+static size_t sent;            /* Places handed out. */
+static uint64_t asked_streams; /* As bits. */
+static uint64_t gone;          /* Lost, as bits. */
+static unsigned refused[MANIFEST_SHARDS_MAX];
+
+static uint64_t stream_bit(uint32_t i)
+{
+    return (uint64_t)1 << i;
+}
+
+static void step(void *mover,
+                 const struct mover_event *ev,
+                 struct mover_out *out)
+{
+    restorer_step(mover, ev, out);
+}
+
+static void on_ask(void *arg, const struct mover_action *a)
+{
+    (void)arg;
+    if (a->type == MV_READ_AT) {
+        ck_assert_uint_ne(config.streams & stream_bit(a->stream), 0);
+        ck_assert_uint_eq(gone & stream_bit(a->stream), 0);
+        asked_streams |= stream_bit(a->stream);
+    }
+}
+
+/* Plaintext comes in order, each segment once, and is what was sealed. */
+static void plain_is_next(const struct mover_action *a)
+{
+    size_t i = (size_t)config.places[sent].segment;
+
+    ck_assert_uint_lt(sent, config.places_len);
+    ck_assert_uint_eq(a->stream, MOVER_SOURCE);
+    ck_assert_uint_eq(a->id, i);
+    ck_assert_uint_eq(a->bytes.size, plain_at[i + 1] - plain_at[i]);
+    ck_assert_bytes_eq(a->bytes.data, world.source.bytes + plain_at[i],
+                       a->bytes.size);
+    sent++;
+}
+
+static int on_do(void *arg, const struct mover_action *a)
+{
+    (void)arg;
+    if (a->type == fault_type && fault_at > 0 && --fault_at == 0) {
+        return fault_status;
+    }
+    if (a->type == MV_READ_AT && (bad[a->id] & stream_bit(a->stream)) != 0) {
+        return bad_status;
+    }
+    if (a->type == MV_SEND) {
+        plain_is_next(a);
+    }
+    return OK;
+}
+
+static void on_tell(void *arg, const struct mover_event *ev)
+{
+    (void)arg;
+    if (ev->type == MV_READ && ev->status != OK) {
+        refused[ev->stream]++;
+    }
+    if (ev->type == MV_LOST) {
+        gone |= stream_bit(ev->stream);
+    }
+}
+
+/* Seal one more segment of |size| bytes and append its cells. */
+static void segment_add(size_t size, bool random)
+{
+    size_t room_size = segment_room_size(params.code.k, params.code.n, SMALL);
+    struct restorer_place *place = &places[places_len];
+    struct segment_room room;
+    struct segment_result res;
+    uint8_t *mem = aligned_alloc(64, room_size);
+
+    ck_assert(mem != NULL && places_len < PLACES_MAX);
+    segment_room_init(&room, params.code.k, params.code.n, SMALL, mem);
+    rng_bytes(&dice, room.plain, size);
+    for (size_t i = 0; i < size && !random; i++) {
+        room.plain[i] &= 0x11;
+    }
+    world_append(&world.source, room.plain, size);
+    ck_assert_int_eq(segment_seal(&params, config.codecs[0], &dice, places_len,
+                                  size, &room, &res),
+                     OK);
+    place->segment = places_len;
+    place->offset = world.streams[0].size;
+    place->size.leaves = res.cell_leaves;
+    place->size.ciphertext_size = res.ciphertext_size;
+    for (uint16_t i = 0; i < params.code.n; i++) {
+        world_append(&world.streams[i], segment_cell(&params, &room, &res, i),
+                     (size_t)res.cell_leaves * LEAF_SIZE);
+    }
+    plain_at[++places_len] = world.source.size;
+    free(mem);
+}
+
+static void deposit(uint64_t seed,
+                    uint16_t k,
+                    uint16_t n,
+                    unsigned window,
+                    size_t segments)
+{
+    uint8_t bytes[RNG_SEED_SIZE] = {'d', 'i', 'c', 'e'};
+    uint8_t leaf[LEAF_SIZE] = {0};
+
+    u64le_store(bytes + 8, seed);
+    rng_init_seed(&dice, bytes);
+    rng_bytes(&dice, &params.key, sizeof(params.key));
+    ck_assert_int_eq(erasure_init(&params.code, k, n), OK);
+    params.segment_size = SMALL;
+    params.codec = CODEC_CHOOSE_AUTO;
+    places_len = 0;
+    memset(bad, 0, sizeof(bad));
+    bad_status = ERR_MISMATCH;
+    config = (struct restorer_config){.params = &params,
+                                      .window = window,
+                                      .places = places,
+                                      .streams = n == 64 ? UINT64_MAX
+                                                         : stream_bit(n) - 1};
+    for (unsigned i = 0; i < window; i++) {
+        ck_assert_int_eq(codec_state_new(&config.codecs[i]), OK);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        world_append(&world.streams[i], leaf, sizeof(leaf));
+    }
+    for (size_t i = 0; i < segments; i++) {
+        segment_add(i + 1 < segments ? SMALL
+                                     : 1 + (size_t)rng_below(&dice, SMALL),
+                    rng_below(&dice, 2) == 0);
+    }
+    config.places_len = places_len;
+    world.step = step;
+    world.mover = &restorer;
+    world.window = window;
+    world.buffer_size = restorer_buffer_size(&params);
+    world.on_ask = on_ask;
+    world.on_do = on_do;
+    world.on_tell = on_tell;
+}
+
+static void any_deposit(uint64_t seed)
+{
+    static const uint16_t codes[][2] = {{1, 2}, {4, 7}, {3, 5}};
+    static const size_t lens[] = {1, 2, 5, 9};
+    const uint16_t *code = codes[seed % 3];
+
+    deposit(seed, code[0], code[1], 1 + (unsigned)(seed / 3 % 4),
+            lens[seed / 12 % 4]);
+}
+
+static void boot(void)
+{
+    world_boot(&world, rng_below(&dice, UINT32_MAX));
+    restorer_init(&restorer, &config);
+    sent = 0;
+    asked_streams = gone = 0;
+    fault_at = 0;
+    memset(refused, 0, sizeof(refused));
+}
+
+static void forget(void)
+{
+    for (unsigned i = 0; i < config.window; i++) {
+        codec_state_free(config.codecs[i]);
+    }
+    world_free(&world);
+}
+
+static void ends(int status)
+{
+    ck_assert(world_run(&world, SIZE_MAX));
+    ck_assert_int_eq(world.status, status);
+    for (uint32_t i = 0; i < params.code.n; i++) {
+        ck_assert_uint_eq(restorer.errors[i], refused[i]);
+    }
+}
+
+static void ends_complete(void)
+{
+    ends(OK);
+    ck_assert_uint_eq(sent, config.places_len);
+}
+
+/* |count| random streams, as bits. */
+static uint64_t streams_choose(unsigned count)
+{
+    uint64_t bits = 0;
+
+    for (uint32_t i = 0; i < params.code.n; i++) {
+        if (rng_below(&dice, params.code.n - i) < count) {
+            bits |= stream_bit(i);
+            count--;
+        }
+    }
+    return bits;
+}
+
+/* Several seeds in one process, because a fork takes longer than a history.
+ * The loop index replays them. */
+static void histories(void (*history)(uint64_t seed), uint64_t batch)
+{
+    for (uint64_t seed = batch * 10; seed < (batch + 1) * 10; seed++) {
+        history(seed);
+        forget();
+    }
+}
+
+/* Any k streams are enough, whatever the order of answers. */
+static void history_any_k(uint64_t seed)
+{
+    any_deposit(seed);
+    config.streams = streams_choose(params.code.k);
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(asked_streams, config.streams);
+}
+
+START_TEST(test_restorer_any_k)
+{
+    histories(history_any_k, (uint64_t)_i);
+}
+END_TEST
+
+/* Each segment lacks other cells, up to n - k; streams are slow, too. */
+static void history_bad_cells(uint64_t seed)
+{
+    any_deposit(seed);
+    for (size_t i = 0; i < places_len; i++) {
+        bad[i] = streams_choose(
+            (unsigned)rng_below(&dice, params.code.n - params.code.k + 1U));
+    }
+    bad_status = seed % 2 == 0 ? ERR_MISMATCH : ERR_NOTFOUND;
+    world.streams[seed % params.code.n].delay_ms =
+        (uint64_t)3 * RESTORER_REST_MS;
+    boot();
+    world_start(&world);
+    ends_complete();
+}
+
+START_TEST(test_restorer_bad_cells)
+{
+    histories(history_bad_cells, (uint64_t)_i);
+}
+END_TEST
+
+/* One segment has fewer than k good cells: the job says so, after what comes
+ * before it may have been handed out, and never what comes after. */
+static void history_too_few_cells(uint64_t seed)
+{
+    size_t at;
+
+    any_deposit(seed);
+    at = (size_t)rng_below(&dice, places_len);
+    bad[at] = streams_choose(params.code.n - params.code.k + 1U);
+    boot();
+    world_start(&world);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_le(sent, at);
+}
+
+START_TEST(test_restorer_too_few_cells)
+{
+    histories(history_too_few_cells, (uint64_t)_i);
+}
+END_TEST
+
+/* Streams go away with reads under way; n - k of them can be spared, one more
+ * cannot, unless all was fetched before. */
+static void history_streams_are_lost(uint64_t seed)
+{
+    uint64_t lost;
+    unsigned spare;
+
+    any_deposit(seed);
+    spare = params.code.n - params.code.k + (seed % 4 == 3 ? 1U : 0U);
+    lost = streams_choose(spare);
+    boot();
+    world_start(&world);
+    for (uint32_t i = 0; i < params.code.n; i++) {
+        if ((lost & stream_bit(i)) != 0 &&
+            !world_run(&world, (size_t)rng_below(&dice, 30))) {
+            world_lose(&world, i);
+        }
+    }
+    ck_assert(world_run(&world, SIZE_MAX));
+    if (seed % 4 != 3 || world.status == OK) {
+        ends_complete();
+    } else {
+        ends(ERR_NOTFOUND);
+    }
+}
+
+START_TEST(test_restorer_streams_are_lost)
+{
+    histories(history_streams_are_lost, (uint64_t)_i);
+}
+END_TEST
+
+/* A buffer, a worker or the sink fails: the job ends with that, once nothing
+ * is under way any more, and the sink is asked no more. */
+static void history_faults(uint64_t seed)
+{
+    static const enum mover_action_type types[] = {MV_GET_BUF, MV_WORK,
+                                                   MV_SEND};
+
+    any_deposit(seed);
+    boot();
+    fault_type = types[seed % 3];
+    fault_at = 1 + rng_below(&dice, seed % 3 == 0 ? config.window : places_len);
+    fault_status = ERR_FULL;
+    world_start(&world);
+    ck_assert(world_run(&world, SIZE_MAX));
+    ck_assert_uint_eq(fault_at, 0);
+    ends(ERR_FULL);
+    if (fault_type != MV_GET_BUF) {
+        ck_assert_uint_lt(sent, places_len);
+    }
+}
+
+START_TEST(test_restorer_faults)
+{
+    histories(history_faults, (uint64_t)_i);
+}
+END_TEST
+
+/* Canceled at any moment, also before there is a buffer. */
+static void history_cancel(uint64_t seed)
+{
+    size_t before;
+
+    any_deposit(seed);
+    boot();
+    world_start(&world);
+    if (!world_run(&world, (size_t)seed)) {
+        before = sent;
+        world_cancel(&world);
+        ends(ERR_CANCELED);
+        ck_assert_uint_le(sent, before + 1);
+    }
+}
+
+START_TEST(test_restorer_cancel)
+{
+    histories(history_cancel, (uint64_t)_i);
+}
+END_TEST
+
+/* Canceled before it started: it asks for nothing and ends. */
+START_TEST(test_restorer_cancel_before_start)
+{
+    any_deposit(5);
+    boot();
+    world_cancel(&world);
+    ck_assert(world.ended);
+    ck_assert_int_eq(world.status, ERR_CANCELED);
+    restorer_step(&restorer, &(struct mover_event){.type = MV_START},
+                  &world.out);
+    ck_assert_uint_eq(world.out.len, 0);
+    forget();
+}
+END_TEST
+
+/* A cancel, or another error, while a segment waits for its last reads, after
+ * it was found that they cannot be enough: the first reason stands. */
+START_TEST(test_restorer_first_reason)
+{
+    deposit(1, 4, 7, 1, 1);
+    bad[0] = 0x0f;
+    world.streams[6].delay_ms = (uint64_t)1 << 40;
+    boot();
+    world_start(&world);
+    while (restorer.status == OK) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert(!world.ended);
+    world_cancel(&world);
+    ck_assert(!world.ended);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_eq(sent, 0);
+    forget();
+}
+END_TEST
+
+/* The wrong key opens nothing, and neither do cells that the driver ought not
+ * to have given. */
+START_TEST(test_restorer_wrong_key_or_cell)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        deposit(2, 4, 7, 2, 3);
+        if (i == 0) {
+            params.key.root[3] ^= 1;
+        } else {
+            world.streams[2].bytes[LEAF_SIZE + 100] ^= 1;
+        }
+        boot();
+        world_start(&world);
+        ends(ERR_AUTH);
+        ck_assert_uint_eq(sent, 0);
+        forget();
+    }
+}
+END_TEST
+
+/* The lab sealed, under the right key, a raw message that says it is longer
+ * than it is. */
+START_TEST(test_restorer_hostile_message)
+{
+    static const uint8_t salt[CHUNKED_SALT_SIZE] = {1};
+    uint8_t message[SEGMENT_HEADER_SIZE + 100] = {CODEC_RAW, 101};
+    uint8_t key[CHUNKED_KEY_SIZE];
+    struct digest context;
+    struct restorer_place *place = &places[1];
+
+    deposit(3, 1, 2, 2, 3);
+    content_key_segment(&params.key, 1, key, &context);
+    chunked_seal_all(key, salt, digest_slice(&context),
+                     slice_of(message, sizeof(message)),
+                     world.streams[0].bytes + place->offset);
+    place->size.ciphertext_size =
+        (uint32_t)chunked_sealed_size(sizeof(message));
+    boot();
+    world_start(&world);
+    ends(ERR_BAD);
+    ck_assert_uint_le(sent, 1);
+    forget();
+}
+END_TEST
+
+/* Only some segments are wanted. */
+START_TEST(test_restorer_gaps)
+{
+    deposit((uint64_t)_i, 3, 5, 2, 9);
+    config.places_len = 0;
+    for (size_t i = 0; i < places_len; i++) {
+        if (rng_below(&dice, 2) == 0) {
+            places[config.places_len++] = places[i];
+        }
+    }
+    boot();
+    world_start(&world);
+    ends_complete();
+    forget();
+}
+END_TEST
+
+/* Nothing is wanted. */
+START_TEST(test_restorer_nothing_wanted)
+{
+    deposit(4, 3, 5, 2, 1);
+    config.places_len = 0;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(asked_streams, 0);
+    forget();
+}
+END_TEST
+
+/* Data cells need no rebuilding, so they alone are asked for while they come;
+ * a stream that failed is left alone for a while, then tried again. */
+START_TEST(test_restorer_prefers)
+{
+    deposit(5, 3, 5, 1, 5);
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(asked_streams, 0x07);
+
+    bad[0] = 0x02;
+    boot();
+    world_start(&world);
+    while (refused[1] == 0) {
+        ck_assert(!world_run(&world, 1));
+    }
+    asked_streams = 0;
+    while (sent < 2) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert_uint_eq(asked_streams & 0x02, 0);
+    world.now_ms += RESTORER_REST_MS;
+    ends_complete();
+    ck_assert_uint_ne(asked_streams & 0x02, 0);
+    forget();
+}
+END_TEST
+
+/* Of the others, the one that answers fastest. */
+START_TEST(test_restorer_prefers_the_fast)
+{
+    deposit(6, 1, 4, 1, 9);
+    for (size_t i = 0; i < places_len; i++) {
+        bad[i] = 0x01;
+    }
+    world.streams[1].delay_ms = world.streams[3].delay_ms = 1 << 20;
+    boot();
+    world_start(&world);
+    while (sent < 4) { /* Each of them was tried. */
+        ck_assert(!world_run(&world, 1));
+    }
+    asked_streams = 0;
+    ends_complete();
+    ck_assert_uint_eq(asked_streams & ~UINT64_C(1), 0x04);
+    forget();
+}
+END_TEST
+
+/* The actions of one step have room also for the widest code. */
+START_TEST(test_restorer_widest_code)
+{
+    deposit((uint64_t)_i, _i % 2 == 0 ? 48 : 22, 64, RESTORER_WINDOW_MAX, 12);
+    for (size_t i = 0; i < places_len; i++) {
+        bad[i] = streams_choose(16);
+    }
+    boot();
+    world_start(&world);
+    for (uint32_t i = 0; _i == 1 && i < 10; i++) {
+        if (!world_run(&world, 50)) {
+            world_lose(&world, 6 * i);
+        }
+    }
+    ends_complete();
+    ck_assert_uint_lt(world.acts_max, MOVER_ACTS_MAX - 16);
+    forget();
+}
+END_TEST
+
+Suite *suite_make(void)
+{
+    Suite *s = suite_create("restorer");
+    TCase *tc = tcase_create("restorer");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, test_restorer_any_k, 0, 20);
+    tcase_add_loop_test(tc, test_restorer_bad_cells, 0, 20);
+    tcase_add_loop_test(tc, test_restorer_too_few_cells, 0, 10);
+    tcase_add_loop_test(tc, test_restorer_streams_are_lost, 0, 20);
+    tcase_add_loop_test(tc, test_restorer_faults, 0, 10);
+    tcase_add_loop_test(tc, test_restorer_cancel, 0, 12);
+    tcase_add_test(tc, test_restorer_cancel_before_start);
+    tcase_add_test(tc, test_restorer_first_reason);
+    tcase_add_test(tc, test_restorer_wrong_key_or_cell);
+    tcase_add_test(tc, test_restorer_hostile_message);
+    tcase_add_loop_test(tc, test_restorer_gaps, 0, 10);
+    tcase_add_test(tc, test_restorer_nothing_wanted);
+    tcase_add_test(tc, test_restorer_prefers);
+    tcase_add_test(tc, test_restorer_prefers_the_fast);
+    tcase_add_loop_test(tc, test_restorer_widest_code, 0, 2);
+    suite_add_tcase(s, tc);
+    return s;
+}
