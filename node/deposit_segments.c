@@ -189,6 +189,7 @@ int segments_move(struct offline *d)
         streams[i] = &d->shards[i]->base.base;
     }
     for (unsigned i = 0; i < sc.window && rv == OK; i++) {
+        rng_init_system(&sc.rngs[i]);
         rv = codec_state_new(&sc.codecs[i]);
     }
     mover_blocking_init(&source.base, MOVER_SOURCE, &d->job.loop,

@@ -268,10 +268,16 @@ int mover_run_start(struct mover_run **out,
     run->lent = calloc(config->buffers_len, sizeof(*run->lent));
     /* Fresh pages: zeroed, page-aligned for direct I/O, and given back whole.
      */
+    /* Not accounted for in advance: with many shards most pages of a buffer
+     * are never touched by who only reads k of them. */
     memory = mmap(NULL, buffer_stride(config) * config->buffers_len,
-                  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                  PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (run->lent == NULL || memory == MAP_FAILED ||
         uv_timer_init(config->loop, &run->timer) != 0) {
+        if (memory != MAP_FAILED) {
+            munmap(memory, buffer_stride(config) * config->buffers_len);
+        }
         free(run->lent);
         free(run);
         return ERR_NOMEM;

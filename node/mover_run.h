@@ -85,7 +85,8 @@ MUST_CHECK int mover_run_start(struct mover_run **out,
 /* Ask the mover to stop; on_end follows with ERR_CANCELED. Loop thread. */
 void mover_run_cancel(struct mover_run *run);
 
-/* A stream is gone for good: its queued operations were all answered. */
+/* A stream is gone for good. What it has taken is answered all the same, before
+ * or after; the run lives until then. */
 void mover_run_lost(struct mover_run *run, uint32_t stream);
 
 /* Answer an operation; loop thread. */

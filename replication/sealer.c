@@ -71,11 +71,7 @@ void sealer_init(struct sealer *s,
         slot->owner = s;
         slot->state = SEALER_BUFFER;
         slot->codec = config->codecs[i];
-        if (config->seeds != NULL) {
-            rng_init_seed(&slot->rng, config->seeds[i]);
-        } else {
-            rng_init_system(&slot->rng);
-        }
+        slot->rng = config->rngs[i];
     }
 }
 

@@ -70,7 +70,7 @@ struct sealer_config {
     unsigned window, quorum; /* 1..SEALER_WINDOW_MAX, 1..n */
     uint64_t data_size;      /* Plaintext of all files. */
     struct codec_state *codecs[SEALER_WINDOW_MAX];
-    const uint8_t (*seeds)[RNG_SEED_SIZE]; /* NULL: system randomness. */
+    struct rng rngs[SEALER_WINDOW_MAX]; /* A stream for each slot's salts. */
 };
 
 struct sealer {

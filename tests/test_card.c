@@ -140,7 +140,7 @@ static void assert_untouched(void)
 
 static int encode(void)
 {
-    uint8_t out[CARD_SIZE_MAX];
+    uint8_t out[CARD_SIZE_MAX + 1];
     size_t size = 0;
 
     return card_encode(&m.card, &m.node, slice_of(m.custody, m.custody_size),
@@ -465,7 +465,8 @@ START_TEST(test_card_size_bound)
 
     /* As large as can be, and a byte more. */
     m.card.operators_len = CARD_OPERATORS_MAX;
-    make_sk(&m.card.operators[6], 100, 'x');
+    make_sk(&m.card.operators[5], 500, 'w');
+    make_sk(&m.card.operators[6], 300, 'x');
     make_sk(last, 300, 'y');
     make_sk(&m.card.operators[0], 300, 'z');
     follow();

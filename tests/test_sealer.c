@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "crypto/hash.h"
 #include "replication/sealer.h"
 #include "tests/mover_world.h"
@@ -14,8 +12,8 @@ static struct world world;
 static struct segment_params params;
 static struct sealer sealer;
 static struct sealer_config config;
+static bool system_salts; /* Not from the dice. */
 static struct rng dice;
-static uint8_t seeds[SEALER_WINDOW_MAX][RNG_SEED_SIZE];
 static struct digest preambles[MANIFEST_SHARDS_MAX];
 static size_t catalogue_size;
 static bool catalogue_early;
@@ -192,8 +190,7 @@ static void deposit(uint64_t seed,
     config = (struct sealer_config){.params = &params,
                                     .window = window,
                                     .quorum = n,
-                                    .data_size = data_size,
-                                    .seeds = (const uint8_t(*)[32])seeds};
+                                    .data_size = data_size};
     for (unsigned i = 0; i < window; i++) {
         ck_assert_int_eq(codec_state_new(&config.codecs[i]), OK);
     }
@@ -238,7 +235,12 @@ static void boot(void)
     bool none_left;
 
     world_boot(&world, rng_below(&dice, UINT32_MAX));
-    rng_bytes(&dice, seeds, sizeof(seeds));
+    for (unsigned i = 0; i < SEALER_WINDOW_MAX && !system_salts; i++) {
+        uint8_t seed[RNG_SEED_SIZE];
+
+        rng_bytes(&dice, seed, sizeof(seed));
+        rng_init_seed(&config.rngs[i], seed);
+    }
     sealer_init(&sealer, &config, preambles,
                 journal_len > 0 ? &journal[journal_len - 1] : NULL);
     none_left = journal_len >= data_segments();
@@ -699,11 +701,14 @@ START_TEST(test_sealer_widest_code)
 }
 END_TEST
 
-/* Without seeds, salts come from the system. */
+/* On a real node salts come from the system. */
 START_TEST(test_sealer_system_salts)
 {
     deposit(1, 1, 2, 2, (size_t)SMALL * 3);
-    config.seeds = NULL;
+    system_salts = true;
+    for (unsigned i = 0; i < SEALER_WINDOW_MAX; i++) {
+        rng_init_system(&config.rngs[i]);
+    }
     for (unsigned i = 0; i < 2; i++) {
         boot();
         world_start(&world);
@@ -713,6 +718,7 @@ START_TEST(test_sealer_system_salts)
         world_truncate(&world.streams[1], LEAF_SIZE);
     }
     ck_assert_uint_eq(salts_len, 2 * segments());
+    system_salts = false;
     forget();
 }
 END_TEST

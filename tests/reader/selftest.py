@@ -6,7 +6,7 @@ The writer below is made from the page alone, like the reader, and on purpose in
 another way: definitions instead of tables, recursion instead of stacks, affine points.
 It uses nothing of recover.py; that is only run, through its command line.
 
-Usage: selftest.py [SEED]
+Usage: selftest.py [SEED [TEST...]], a test being the name of a function without test_
 """
 
 import contextlib
@@ -765,7 +765,7 @@ def main():
     try:
         dep = Deposit(fresh("deposit"), FILES)
         for name, test in list(globals().items()):
-            if name.startswith("test_"):
+            if name.startswith("test_") and (not sys.argv[2:] or name[5:] in sys.argv[2:]):
                 begin = time.time()
                 test(dep)
                 print(f"ok {name[5:].replace('_', ' ')} ({time.time() - begin:.1f} s)", flush=True)
