@@ -1,0 +1,113 @@
+#ifndef CAIRN_NODE_CORE_RUN_PRIVATE_H
+#define CAIRN_NODE_CORE_RUN_PRIVATE_H
+
+#include "node/core_run.h"
+
+/* The inside of a core_run, for core_run*.c alone. */
+
+/* --- What waits (core_run_held.c) ---------------------------------------- */
+
+/* Copies of steps that wait for the disk, of events that wait for the machine
+ * and of requests for rows. All abort when out of memory: a step that was taken
+ * cannot be forgotten. */
+
+struct held_step {
+    struct store_write write; /* Of |ops|; its |arg| is this step. */
+    struct core_run *run;
+    struct core_op *ops;
+    struct core_action *acts; /* Those that are not |now|. */
+    size_t acts_len;
+    size_t size; /* Of the whole, about. */
+    uint8_t *mem;
+    struct held_step *next;
+};
+
+/* Are there actions to hold? */
+bool held_step_has_acts(const struct core_out *out);
+struct held_step *held_step_new(const struct core_out *out);
+void held_step_free(struct held_step *h);
+
+struct held_event {
+    struct core_event ev;
+    struct held_event *next;
+    uint8_t mem[];
+};
+
+struct held_event *held_event_new(const struct core_event *ev);
+
+/* One request for rows, or one prefix of the start. */
+struct held_read {
+    enum core_event_type type; /* Of its answer. */
+    uint64_t id;
+    bool final; /* The last of the start, or any ACT_READ. */
+    uint8_t prefix[CORE_KEY_MAX];
+    size_t prefix_size;
+    struct held_read *next;
+};
+
+struct held_read *held_read_new(enum core_event_type type,
+                                uint64_t id,
+                                struct slice prefix);
+
+#define CORE_RUN_PAGE_SIZE ((size_t)256 << 10)
+
+struct core_run {
+    struct core_run_config config;
+    uv_timer_t wake, retry;
+    bool wake_due; /* The machine's time has come. */
+    bool started;  /* It has had its rows. */
+    bool busy;     /* In a step, or carrying out actions. */
+    bool halted, closing;
+
+    /* Steps that are not durable yet, oldest first, and how many of them the
+     * store has. */
+    struct held_step *steps, **steps_end;
+    size_t steps_len, steps_size, in_store;
+    bool steps_full; /* The store had no room for the first. */
+    bool behind;     /* Too many; stays until half are gone. */
+
+    struct held_event *events, **events_end;
+    size_t events_len, events_size; /* Of those that may be refused. */
+
+    /* Reading for the first of |reads|; |page| is for the machine when
+     * |page_ready|. |reads_len| counts those that are held, too. */
+    struct held_read *reads, **reads_end;
+    size_t reads_len;
+    struct store_read read;
+    bool reading, read_full, page_ready;
+    uint8_t after[CORE_KEY_MAX];
+    size_t after_size;
+    struct store_page page;
+    uint8_t page_mem[CORE_RUN_PAGE_SIZE];
+
+    int pause; /* What the owner was told. */
+    unsigned handles;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    struct core_out out;
+};
+
+/* --- core_run.c ---------------------------------------------------------- */
+
+/* Give the machine what waits for it, as far as it may have it. */
+void core_run_pump(struct core_run *run);
+void core_run_on_wake(uv_timer_t *timer);
+/* No more of the machine: what it decided last may not be on the disk. */
+void core_run_halt(struct core_run *run, const char *text);
+void core_run_maybe_free(struct core_run *run);
+
+/* --- core_run_step.c ----------------------------------------------------- */
+
+void core_run_do_step(struct core_run *run, struct core_event ev);
+/* Try again later what the disk had no room for. */
+void core_run_retry_later(struct core_run *run);
+
+/* --- core_run_rows.c ----------------------------------------------------- */
+
+void core_run_read_put(struct core_run *run, struct held_read *r);
+/* Read a page for the first request, unless that is going on or done. */
+void core_run_read_next(struct core_run *run);
+/* The page that is ready, to the machine. */
+void core_run_give_page(struct core_run *run);
+
+#endif /* CAIRN_NODE_CORE_RUN_PRIVATE_H */
