@@ -6,6 +6,7 @@
 /* The command groups of `cairn`, one cmd_GROUP.c each. A command parses its
  * options, calls a module that knows no command line, and prints. */
 
+extern const struct cli_command cmd_cairnd[];  /* Those of cairnd. */
 extern const struct cli_command cmd_deposit[]; /* plan, create */
 extern const struct cli_command cmd_id[];      /* new, card */
 extern const struct cli_command cmd_network[]; /* found, sign, assemble, show */

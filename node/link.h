@@ -15,8 +15,8 @@
  *   dialled   RESOLVING -> CONNECTING -> SHAKING -> UP -> ...
  *
  * A link carries whole control messages, on stream 0, and the bytes of other
- * streams, which control messages have announced. Order and completeness hold within a link alone;
- * what must survive it comes again over the next one.
+ * streams, which control messages have announced. Order and completeness hold
+ * within a link alone; what must survive it comes again over the next one.
  *
  * Everything runs on the thread of the loop. Callbacks are called from the
  * loop and never from inside a function of this header, one at a time; every

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -270,6 +271,69 @@ class Offline(unittest.TestCase):
         self.recover(range(4), (1, 2, 3), "--force")
         self.assertEqual(tree(self.path("restored")), tree(self.model))
 
+    def test_a_deposit_into_its_own_model_is_refused_at_once(self):
+        self.small_model()
+        for out in (self.model, self.path("model", "out"), self.path("model", "weights", "new", "er"), ""):
+            self.out = out
+            done = self.create(check=None)
+            self.assertIn(done.returncode, (2, 20), done.stderr)
+            self.assertEqual(sorted(os.listdir(self.model)), ["empty", "run.sh", "weights", "z-last-empty"])
+        done = run("deposit", "create", "--offline", "out", "--ignore-lint", ".", cwd=self.model)
+        self.assertIn("in the model itself", done.stderr)
+
+    def test_shards_of_two_deposits(self):
+        self.small_model()
+        self.create()
+        want, first = tree(self.model), self.out
+        self.out = self.path("others")
+        self.put("weights/one", b"2")
+        self.create()
+        strangers = [self.shard(0), self.shard(0), self.shard(1), self.shard(2)]
+        shards = [os.path.join(first, f"shard-{i:02}") for i in (6, 2, 2, 3, 4)]
+        done = run("recover", "--from", *strangers, *shards, "--shares",
+                   *(os.path.join(first, "shares", f"share-{i:02}") for i in (1, 2, 3)), self.path("restored"), check=0)
+        self.assertEqual(tree(self.path("restored")), want)
+        self.assertEqual(done.stderr.count("is of another deposit"), 4)
+        self.assertIn("is shard 2 again", done.stderr)
+
+    def test_folders_from_a_stranger(self):
+        self.small_model()
+        self.create()
+        victim = self.path("victim")
+        with open(victim, "w") as f:
+            f.write("untouched")
+        os.remove(os.path.join(self.shard(0), "tree"))
+        os.symlink(victim, os.path.join(self.shard(0), "tree.new"))
+        for i, name in ((1, "manifest"), (2, "shard"), (3, "tree")):
+            os.remove(os.path.join(self.shard(i), name))
+            os.mkfifo(os.path.join(self.shard(i), name))
+        done = self.recover(range(6), (1, 2, 3))
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+        self.assertEqual(done.stderr.count("left out"), 2)
+        with open(victim) as f:
+            self.assertEqual(f.read(), "untouched")
+
+    def test_a_model_with_the_names_of_our_temporary_files(self):
+        for name in (".cairn-part-0", ".cairn-part-1", ".cairn-part~-2", "weights/.cairn-part-3", ".cairn-tmp-x"):
+            self.put(name, name.encode())
+        self.create()
+        self.recover(range(4), (1, 2, 3))
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
+    def test_little_memory_that_can_be_locked(self):
+        def become():
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+            os.setgid(65534)
+            os.setuid(65534)
+        os.chmod(self.temp, 0o777)
+        os.chmod(self.model, 0o755)
+        self.put("one", b"1")
+        self.create("-k", "42", "-n", "64", "-t", "22", preexec_fn=become)
+        args = ("--from", *(self.shard(i) for i in range(64)), "--shares", *(self.share(i) for i in range(1, 65)))
+        run("recover", *args, self.path("restored"), check=0, preexec_fn=become)
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+
     # -- interruptions
 
     def killed(self, args, after):
@@ -368,6 +432,36 @@ class Offline(unittest.TestCase):
         done = self.create("--codec", "raw", "-k", "3", check=None)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("other settings", done.stderr)
+
+    def test_a_plan_that_was_cut_off_does_not_stay(self):
+        self.small_model()
+        os.makedirs(os.path.join(self.out, "journal"))
+        with open(os.path.join(self.out, "journal", ".cairn-tmp-abcdef"), "w") as f:
+            f.write("half a plan")
+        self.create()
+        self.assertNotIn("journal", " ".join(os.listdir(self.out)))
+        self.recover(range(4), (1, 2, 3))
+
+    def test_a_folder_of_somebody_else_is_no_journal(self):
+        self.small_model()
+        for name in ("journal", "journal.done"):
+            self.out = self.path("out-" + name)
+            os.makedirs(os.path.join(self.out, name))
+            for mine in ("plan.txt", "lock"):
+                with open(os.path.join(self.out, name, mine), "w") as f:
+                    f.write("mine")
+            before = tree(self.out)
+            done = self.create(check=1)
+            self.assertIn("plan.txt", done.stderr)
+            self.assertEqual(tree(self.out), before)
+
+    def test_a_finished_shard_in_an_unfinished_deposit(self):
+        self.small_model(30_000_000)
+        self.interrupted()
+        shutil.copy(os.path.join(self.shard(3), "shard.part"), os.path.join(self.shard(3), "shard"))
+        done = self.create("--codec", "raw", check=None)
+        self.assertGreater(done.returncode, 0)
+        self.assertIn("finished shard 3", done.stderr)
 
     def test_two_at_once_on_one_journal(self):
         self.small_model(30_000_000)

@@ -28,7 +28,7 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FAILED, USAGE, INTEGRITY, TOO_FEW = 1, 2, 20, 21
+FAILED, INTEGRITY, TOO_FEW = 1, 20, 21          # 2: usage, by argparse
 LEAF = 4096
 MAX_CATALOGUE = 64 << 20
 MAX_TRIES = 2000                # subsets of shards or shares to try before giving up
@@ -282,7 +282,9 @@ class Shard:
         raw = self.at(m.table_offset, m.shard_size - LEAF - m.table_offset)
         entries = list(struct.iter_unpack("<II", raw[:8 * m.segments]))
         need(not any(raw[8 * m.segments:]), "the segment table is not padded with zeros")
-        need(all(leaves == -(-size // (m.k * LEAF)) for leaves, size in entries)
+        message = 5 + m.segment_size                            # 6: no message is longer
+        longest = 24 + 32 + message + 16 * (message // 16384 + 1)
+        need(all(leaves == -(-size // (m.k * LEAF)) and size <= longest for leaves, size in entries)
              and LEAF * (1 + sum(leaves for leaves, _ in entries)) == m.table_offset, "the segment table is damaged")
         return entries
 
@@ -502,8 +504,8 @@ def unwrap(message, segment_size):
     """Message -> plaintext."""
     need(len(message) >= 5, "its message has no header")
     codec, size = struct.unpack("<BI", message[:5])
-    need(codec in (0, 1) and size <= segment_size, f"its codec {codec} is unknown, or it is too long")
     plain = message[5:]
+    need(codec in (0, 1) and 0 < size <= segment_size, f"its codec {codec} is unknown, or it is empty or too long")
     if codec == 1:
         try:
             declared = zstandard.frame_content_size(plain)      # -1: the frame does not say
@@ -601,12 +603,13 @@ def read_catalogue(segments):
         value, at = unpack(data, at)
         entry = Entry(*fields(value, "s u u h u u s a", "catalogue entry"))
         need(not any(name in ("", ".", "..") for name in entry.path.split("/"))
+             and not any(c < " " or "\x7f" <= c <= "\x9f" for c in entry.path) and len(entry.path.encode()) <= 4095
              and not (os.name == "nt" and set(entry.path) & set("\\:")), f"the path {entry.path!r} is not safe")
         need(entry.mode <= 0o777, f"{entry.path!r} has a mode beyond 0777")
         need(not entries or entries[-1].path.encode() < entry.path.encode(), "paths are not in ascending order")
         entries.append(entry)
     provenance, at = unpack(data, at)
-    fields([provenance], "a", "provenance")
+    need(type(provenance) is list and all(type(x) is bytes for x in provenance), "statements of the wrong kind")
     need(at == len(data), "bytes behind the catalogue")
     need(total == m.total == sum(e.size for e in entries), "sizes do not add up to that in the manifest")
     folders = {e.path[:i] for e in entries for i, c in enumerate(e.path) if c == "/"}
@@ -628,6 +631,10 @@ def file_pieces(segments, entry):
         yield piece
 
 
+def place_of(out, entry):
+    return os.path.join(out, *entry.path.split("/"))
+
+
 def look_at(out, entry, force):
     """What is at the place of a file: "absent", "same", "differs", or a reason to refuse."""
     folder = out
@@ -637,7 +644,7 @@ def look_at(out, entry, force):
             return f"{folder} is a symbolic link"
         if os.path.lexists(folder) and not os.path.isdir(folder):
             return f"{folder} is in the way"
-    target = os.path.join(out, entry.path)
+    target = place_of(out, entry)
     if not os.path.lexists(target):
         return "absent"
     if os.path.isdir(target) and not os.path.islink(target):
@@ -651,7 +658,7 @@ def look_at(out, entry, force):
 
 def write_file(segments, entry, out):
     """Into a temporary name; renamed once all bytes have the hash in the catalogue."""
-    target = os.path.join(out, entry.path)
+    target = place_of(out, entry)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".cairn-recover-", dir=os.path.dirname(target))
     try:
@@ -774,7 +781,7 @@ def restore(args, segments, entries, report, result):
     for entry, place, told in zip(entries, places, result["files"]):
         try:
             if place == "same":
-                os.chmod(os.path.join(args.out, entry.path), entry.mode)
+                os.chmod(place_of(args.out, entry), entry.mode)
             else:
                 write_file(segments, entry, args.out)
             told["status"] = "already there" if place == "same" else "restored"

@@ -1,0 +1,265 @@
+#include "node/self.h"
+
+#include <stdlib.h>
+
+#include "crypto/secret.h"
+#include "node/text.h"
+#include "protocol/frame.h"
+
+char *self_path(const char *home, const char *name)
+{
+    return path_join(home, name);
+}
+
+int self_open(struct self *s,
+              const char *home,
+              struct slice passphrase,
+              char *errmsg)
+{
+    char *path = self_path(home, CONFIG_FILE);
+    int rv;
+
+    memset(s, 0, sizeof(*s));
+    s->home = home;
+    rv = config_read(&s->config, path, errmsg);
+    free(path);
+    if (rv == OK) {
+        rv = home_keys_read(home, passphrase, &s->keys, errmsg);
+    }
+    if (rv == OK) {
+        memcpy(s->id.bytes, s->keys->node.pk, DIGEST_SIZE);
+    }
+    return rv;
+}
+
+void self_close(struct self *s)
+{
+    secret_free(s->keys);
+    secret_free(s->psk);
+    free(s->charter);
+    free(s->chain);
+    memset(s, 0, sizeof(*s));
+}
+
+/* --- The card ------------------------------------------------------------ */
+
+static int custody_read(const struct self *s,
+                        uint8_t **data,
+                        size_t *size,
+                        struct card *card,
+                        char *errmsg)
+{
+    char *path = self_path(s->home, SELF_CUSTODY);
+    int rv = file_read(path, CARD_CUSTODY_SIZE_MAX, data, size, errmsg);
+
+    if (rv == OK) {
+        rv = card_custody_decode(slice_of(*data, *size), card->custody_hpke_pk,
+                                 card->custody_sign_pk);
+        if (rv != OK) {
+            errmsg_set(errmsg,
+                       "'%s' is not what cairn-custodian writes for a card; "
+                       "copy it from there again",
+                       path);
+        }
+    }
+    free(path);
+    return rv;
+}
+
+static void card_fill(const struct self *s, struct card *card)
+{
+    const struct config *c = &s->config;
+
+    card->id = s->id;
+    card->role = CARD_STEWARD;
+    memcpy(card->name, c->name, sizeof(card->name));
+    memcpy(card->organisation, c->organisation, sizeof(card->organisation));
+    memcpy(card->jurisdiction, c->jurisdiction, sizeof(card->jurisdiction));
+    memcpy(card->provider, c->provider, sizeof(card->provider));
+    memcpy(card->addresses, c->addresses, sizeof(card->addresses));
+    card->addresses_len = c->addresses_len;
+    for (size_t i = 0; i < c->operators_len; i++) {
+        config_operator(c, i, &card->operators[i]);
+    }
+    card->operators_len = c->operators_len;
+    memcpy(card->node_pk, s->keys->node.pk, SIGN_PK_SIZE);
+    home_vrf_pk(s->keys, &card->vrf_pk);
+}
+
+/* The card of last time, and the seq that it has; 0 when there is none. */
+static uint64_t card_last(const char *path, uint8_t **data, size_t *size)
+{
+    char errmsg[ERRMSG_SIZE];
+    struct card card;
+
+    if (file_read(path, CARD_SIZE_MAX, data, size, errmsg) != OK ||
+        card_decode(&card, slice_of(*data, *size)) != OK) {
+        return 0;
+    }
+    return card.seq;
+}
+
+static int card_make(const struct self *s,
+                     struct card *card,
+                     uint64_t seq,
+                     struct slice custody,
+                     uint8_t *out,
+                     size_t *size,
+                     char *errmsg)
+{
+    int rv;
+
+    card->seq = seq;
+    rv = card_encode(card, &s->keys->node, custody, out, CARD_SIZE_MAX, size);
+    if (rv == ERR_FULL) {
+        errmsg_set(errmsg,
+                   "the card would be larger than %u bytes; give it "
+                   "fewer or shorter operators' keys",
+                   CARD_SIZE_MAX);
+    } else if (rv != OK) {
+        errmsg_set(errmsg,
+                   "no card can be made of '%s/" CONFIG_FILE "'; compare its "
+                   "addresses and operators, which must differ",
+                   s->home);
+    }
+    return rv;
+}
+
+int self_card(const struct self *s,
+              struct card *card,
+              uint8_t *out,
+              size_t *size,
+              char *errmsg)
+{
+    char *path = self_path(s->home, "card");
+    uint8_t *custody = NULL, *last = NULL;
+    size_t custody_size = 0, last_size = 0;
+    uint64_t seq = 1;
+    int rv;
+
+    memset(card, 0, sizeof(*card));
+    card_fill(s, card);
+    rv = custody_read(s, &custody, &custody_size, card, errmsg);
+    if (rv == OK) {
+        seq = card_last(path, &last, &last_size);
+        rv = card_make(s, card, seq > 0 ? seq : 1,
+                       slice_of(custody, custody_size), out, size, errmsg);
+    }
+    if (rv == OK &&
+        !slice_equal(slice_of(out, *size), slice_of(last, last_size))) {
+        rv = card_make(s, card, seq + 1, slice_of(custody, custody_size), out,
+                       size, errmsg);
+        if (rv == OK) {
+            rv = file_write(path, slice_of(out, *size), 0644, FILE_REPLACE,
+                            errmsg);
+        }
+    }
+    free(last);
+    free(custody);
+    free(path);
+    return rv;
+}
+
+/* --- The network --------------------------------------------------------- */
+
+static int chain_fail(int rv, const char *path, char *errmsg)
+{
+    switch (rv) {
+    case ERR_DENIED:
+        errmsg_set(errmsg,
+                   "the charter in '%s' is not signed by an operator of every "
+                   "steward in it; do not trust it",
+                   path);
+        break;
+    case ERR_UNSUPPORTED:
+        errmsg_set(errmsg,
+                   "the charter in '%s' needs a later version of Cairn; "
+                   "upgrade",
+                   path);
+        break;
+    case ERR_NOMEM:
+        errmsg_set(errmsg, "out of memory");
+        break;
+    default:
+        errmsg_set(errmsg,
+                   "'%s' is no charter, or a damaged one; get it again from "
+                   "another steward",
+                   path);
+        break;
+    }
+    return rv;
+}
+
+/* Are we in it, as we are? */
+static int charter_check(const struct self *s, const char *path, char *errmsg)
+{
+    const struct card *card = charter_steward(s->charter, &s->id);
+    char id[2 * DIGEST_SIZE + 1];
+    struct element vrf_pk;
+
+    if (card == NULL) {
+        errmsg_set(errmsg,
+                   "the charter in '%s' does not have this steward, whose id "
+                   "is %s; found the network with the card that 'cairnd card' "
+                   "prints",
+                   path, text_hex(id, s->id.bytes, DIGEST_SIZE));
+        return ERR_NOTFOUND;
+    }
+    home_vrf_pk(s->keys, &vrf_pk);
+    if (memcmp(card->node_pk, s->keys->node.pk, SIGN_PK_SIZE) != 0 ||
+        memcmp(&card->vrf_pk, &vrf_pk, sizeof(vrf_pk)) != 0) {
+        errmsg_set(errmsg,
+                   "the charter in '%s' has other keys for this steward than "
+                   "'%s/keys'",
+                   path, s->home);
+        return ERR_MISMATCH;
+    }
+    return OK;
+}
+
+static int psk_read(struct self *s, const char *path, char *errmsg)
+{
+    struct frame_psk p;
+    int rv;
+
+    s->psk = secret_new(HOME_PSK_SIZE);
+    if (s->psk == NULL) {
+        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
+        return ERR_NOMEM;
+    }
+    rv = network_psk_read(path, s->psk, errmsg);
+    if (rv != OK) {
+        return rv;
+    }
+    frame_psk_init(&p, s->psk);
+    if (memcmp(p.id, s->charter->psk_id, sizeof(p.id)) != 0) {
+        errmsg_set(errmsg,
+                   "the secret in '%s' is not that of the network '%s'; get "
+                   "the right one from another steward",
+                   path, s->charter->name);
+        rv = ERR_MISMATCH;
+    }
+    frame_psk_wipe(&p);
+    return rv;
+}
+
+int self_join(struct self *s, const char *chain, const char *psk, char *errmsg)
+{
+    size_t size = 0;
+    int rv;
+
+    assert(s->keys != NULL && s->charter == NULL);
+    rv = file_read(chain, CHARTER_CHAIN_MAX, &s->chain, &size, errmsg);
+    if (rv != OK) {
+        return rv;
+    }
+    s->charter = calloc(1, sizeof(*s->charter));
+    rv = s->charter == NULL ? ERR_NOMEM
+                            : charter_chain_decode(s->charter, &s->net,
+                                                   slice_of(s->chain, size));
+    if (rv != OK) {
+        return chain_fail(rv, chain, errmsg);
+    }
+    rv = charter_check(s, chain, errmsg);
+    return rv == OK ? psk_read(s, psk, errmsg) : rv;
+}

@@ -1,0 +1,452 @@
+#ifndef CAIRN_REPLICATION_STEWARD_INTERNAL_H
+#define CAIRN_REPLICATION_STEWARD_INTERNAL_H
+
+#include "protocol/canon.h"
+#include "replication/keys.h"
+#include "replication/steward.h"
+
+/* Inside of steward.h.
+ *
+ *   steward.c           life, events, the one timer
+ *   steward_rows.c      the values of rows
+ *   steward_links.c     links, their inboxes, what is said on them
+ *   steward_messages.c  from the inbox to whom it concerns
+ *   steward_feeds.c     the table of feeds; appending to our own
+ *   steward_check.c     signatures
+ *   steward_entries.c   ENTRIES: check, compare, apply
+ *   steward_forks.c     proofs of forks
+ *   steward_sync.c      HEADS and WANT: what others get
+ *   steward_wants.c     HEADS and WANT: what we lack
+ *   steward_deposits.c  the table of deposits
+ *   steward_offer.c     OFFER
+ *   steward_reads.c     COMMIT, READ
+ *   steward_seals.c     manifests; from FILLING to HELD
+ *   steward_shards.c    jobs: intake and drop; their ends
+ *
+ * A step takes at most one message, or one portion of one, so that what it
+ * writes is bounded; while more waits, the timer is due at once. */
+
+#define STEWARD_NONE             UINT32_MAX
+#define STEWARD_FEEDS_PER_MEMBER (STEWARD_FEEDS_MAX / CHARTER_MEMBERS_MAX)
+#define STEWARD_LINKS_PER_MEMBER 16U
+/* Messages that wait on one link, and their bytes on all. */
+#define STEWARD_INBOX_MAX   64U
+#define STEWARD_INBOX_BYTES ((size_t)8 << 20)
+#define STEWARD_HEADS_PARTS \
+    ((STEWARD_FEEDS_MAX + MESSAGE_HEADS_MAX - 1) / MESSAGE_HEADS_MAX)
+#define STEWARD_GAPS_MAX      32U
+#define STEWARD_READS_MAX     16U /* READ jobs of one link. */
+#define STEWARD_APPLY_MAX     12U /* Entries that a step stores. */
+#define STEWARD_SEALS_MAX     4U
+#define STEWARD_DROPS_MAX     4U
+#define STEWARD_WANT_MS       60000U
+#define STEWARD_SEAL_AGAIN_MS 60000U
+#define STEWARD_EXPIRY_MS     3600000U /* Between looks, clocks being clocks. */
+/* Deposits that are known of, in custody here or not. */
+#define STEWARD_DEPOSITS_MAX (2U * STEWARD_SHARDS_MAX)
+
+/* A step pushes to at most one link of every other member. */
+_Static_assert(CHARTER_MEMBERS_MAX + STEWARD_APPLY_MAX + STEWARD_SEALS_MAX +
+                       STEWARD_DROPS_MAX + STEWARD_HEADS_PARTS + 4 <=
+                   CORE_ACTS_MAX,
+               "the actions of a step fit");
+/* An entry writes itself, its tip, a manifest and a shard; a fork two more. */
+_Static_assert(4 * STEWARD_APPLY_MAX + STEWARD_SEALS_MAX + 8 <= CORE_OPS_MAX,
+               "the rows of a step fit");
+_Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
+
+/* Two entries without payloads for one place of a feed, lower id first. */
+#define STEWARD_PROOF_MAX (2 * (FEED_HEADER_MAX + SIGN_SIZE + 16U) + 8U)
+
+struct steward_feed {
+    struct feed_tip tip;
+    /* Our own feed, found ahead of us at others: we were restored from a
+     * backup, and never append again. */
+    bool halted;
+    /* Nothing more is taken from |fork_seq| on. */
+    bool forked;
+    uint64_t fork_seq;
+    size_t proof_size;
+    uint8_t proof[STEWARD_PROOF_MAX];
+};
+
+/* A deposit: its manifest is known, or a shard of it is in custody here, or
+ * both. The manifest is the first one in the feed of |lab|. */
+struct steward_deposit {
+    struct digest id, lab;
+    bool has_manifest;
+    uint32_t incarnation;
+    uint64_t seq;
+    struct digest manifest_hash;
+
+    bool has_shard;
+    enum steward_shard_state state;
+    uint16_t index;
+    uint64_t size_max, leaves, final_leaves;
+    uint64_t progress_s; /* Wall time. */
+    /* What the manifest promises of the shard; it is given up when the bytes
+     * turn out to be others, until other bytes come. */
+    bool promised, refused;
+    uint64_t size;
+    struct digest root;
+
+    /* Not in the row: */
+    bool sealing, dropping; /* A slot of the steward is at it. */
+    uint64_t seal_after_ms; /* mono */
+};
+
+struct steward_item {
+    struct steward_item *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+enum steward_link_state {
+    LINK_IDLE,
+    LINK_CHECKING,  /* ENTRIES: the signatures are at the workers. */
+    LINK_APPLYING,  /* ENTRIES: |at| is the next. */
+    LINK_COMPARING, /* ENTRIES: our own entry at that place is read. */
+    LINK_SERVING,   /* WANT: entries are read. */
+    LINK_READING    /* OFFER: the range or the manifest is read. */
+};
+
+/* A feed that the other side has more of. */
+struct steward_gap {
+    struct digest author;
+    uint32_t incarnation;
+    uint64_t len; /* As far as it was shown. */
+    bool back;    /* What it has does not follow what we have. */
+};
+
+/* While the state is not LINK_IDLE, the first of the inbox is worked on. */
+struct steward_link {
+    bool up;
+    uint64_t id, born;
+    uint32_t member; /* Index in the charter. */
+    enum steward_link_state state;
+    uint64_t busy_id;
+    struct steward_item *inbox, **inbox_end;
+    size_t inbox_len;
+    size_t at;
+    uint64_t checked; /* A bit for each entry whose signature was checked. */
+
+    /* HEADS as they came, and how far they have been looked at. */
+    struct steward_item *heads[STEWARD_HEADS_PARTS];
+    size_t heads_len, part, head;
+    bool heads_open; /* The other side has more of them. */
+    bool heads_due;  /* Ours are to be said again. */
+    bool again;      /* A feed was left to another link. */
+    bool look;       /* Look for something to want. */
+    struct steward_gap gaps[STEWARD_GAPS_MAX];
+    size_t gaps_len;
+    bool wants;
+    struct steward_gap want;
+    uint64_t want_from, want_had, want_until_ms;
+
+    uint8_t proofs[STEWARD_FEEDS_MAX / 8]; /* Feeds whose proof is due. */
+    bool proofs_due;
+    uint64_t reads[STEWARD_READS_MAX]; /* Jobs; 0: free. */
+};
+
+struct steward_intake {
+    uint64_t job; /* 0: free */
+    uint64_t link;
+    uint32_t deposit;
+    struct merkle_range range; /* Durable. */
+};
+
+/* A shard that is sealed or dropped. */
+struct steward_slot {
+    uint64_t id; /* Of the read, then of the job; 0: free. */
+    bool reading;
+    uint32_t deposit;
+};
+
+struct steward {
+    struct steward_config config;
+    bool started;
+    uint64_t next_id, next_born;
+    uint64_t mono_ms, wall_ms; /* Of this step. */
+
+    struct steward_feed feeds[STEWARD_FEEDS_MAX];
+    uint32_t feeds_order[STEWARD_FEEDS_MAX]; /* By author, incarnation. */
+    uint32_t feeds_len, own;
+
+    struct steward_deposit *deposits; /* Grows; |order| with it. */
+    uint32_t *deposits_order;         /* By id; behind |len|: free ones. */
+    uint32_t deposits_len, deposits_max;
+    uint32_t shards_filling, shards_held, seals_due;
+    uint64_t bytes_reserved, bytes_held;
+    uint64_t expiry_ms;
+
+    struct steward_link links[STEWARD_LINKS_MAX];
+    uint32_t turn;
+    size_t inbox_bytes;
+    struct steward_intake intakes[STEWARD_LINKS_MAX];
+    struct steward_slot seals[STEWARD_SEALS_MAX], drops[STEWARD_DROPS_MAX];
+
+    /* Scratch of one step. */
+    struct message in, said;
+    struct feed_entry entries[MESSAGE_ENTRIES_MAX];
+    struct manifest manifest;
+    uint8_t buf[CORE_VALUE_MAX];
+    uint8_t entry[FEED_ENTRY_MAX];
+};
+
+/* --- steward_jobs.c ------------------------------------------------------ */
+void steward_range_put(struct canon_writer *w, const struct merkle_range *r);
+void steward_range_get(struct canon_reader *r, struct merkle_range *range);
+
+/* --- steward_rows.c: out to the batch, in from the start ------------------ */
+void steward_tip_put(const struct steward *s,
+                     const struct steward_feed *f,
+                     struct core_out *out);
+MUST_CHECK int steward_tip_read(struct steward_feed *f,
+                                const struct digest *net,
+                                const struct core_row *row);
+void steward_shard_put(const struct steward *s,
+                       const struct steward_deposit *d,
+                       struct core_out *out);
+MUST_CHECK int steward_shard_read(struct steward_deposit *d,
+                                  const struct core_row *row);
+void steward_progress_put(const struct steward_deposit *d,
+                          const struct merkle_range *range,
+                          struct core_out *out);
+MUST_CHECK int steward_progress_read(struct merkle_range *range,
+                                     struct slice value);
+void steward_manifest_put(const struct steward_deposit *d,
+                          struct core_out *out);
+MUST_CHECK int steward_manifest_read(struct steward_deposit *d,
+                                     const struct core_row *row);
+/* The row with that key among those of the event; NULL when it is not. */
+const struct core_row *steward_row_find(const struct core_event *ev,
+                                        const struct key *key);
+
+/* --- steward_links.c ----------------------------------------------------- */
+void steward_link_up(struct steward *s,
+                     const struct core_event *ev,
+                     struct core_out *out);
+void steward_link_down(struct steward *s, uint64_t id);
+struct steward_link *steward_link_find(struct steward *s, uint64_t id);
+const struct card *steward_link_card(const struct steward *s,
+                                     const struct steward_link *l);
+/* Put a message into the inbox; closes the link, and false, when it
+ * is full. */
+bool steward_link_take(struct steward *s,
+                       struct steward_link *l,
+                       struct slice bytes,
+                       struct core_out *out);
+/* The first message of the inbox is dealt with. */
+void steward_link_next(struct steward *s, struct steward_link *l);
+/* The same, but the message is the caller's now. */
+struct steward_item *steward_link_pop(struct steward_link *l);
+/* Free an item that has left an inbox. */
+void steward_item_free(struct steward *s, struct steward_item *item);
+/* Ask for rows by prefix; the link waits for them. */
+void steward_link_read(struct steward *s,
+                       struct steward_link *l,
+                       enum steward_link_state state,
+                       const struct key *prefix,
+                       struct core_out *out);
+void steward_link_close(struct steward *s,
+                        struct steward_link *l,
+                        struct core_out *out);
+/* Say s->said. */
+void steward_say(struct steward *s, uint64_t link, struct core_out *out);
+void steward_refuse(struct steward *s,
+                    uint64_t link,
+                    uint64_t about,
+                    const struct digest *subject,
+                    int status,
+                    const char *text,
+                    struct core_out *out);
+/* The newest link of each member, by index in the charter; NULL: none. */
+void steward_links_newest(struct steward *s,
+                          struct steward_link *newest[CHARTER_MEMBERS_MAX]);
+/* Refuse to the lab of a deposit, wherever it can be reached. */
+void steward_refuse_lab(struct steward *s,
+                        uint32_t deposit,
+                        int status,
+                        const char *text,
+                        struct core_out *out);
+
+/* --- steward_messages.c -------------------------------------------------- */
+/* Deal with the first message of an idle link. */
+void steward_inbox_first(struct steward *s,
+                         struct steward_link *l,
+                         struct core_out *out);
+
+/* --- steward_feeds.c ----------------------------------------------------- */
+struct steward_feed *steward_feed_find(struct steward *s,
+                                       const struct digest *author,
+                                       uint32_t incarnation);
+bool steward_feed_has_room(const struct steward *s,
+                           const struct digest *author);
+/* NULL when there is no room. */
+struct steward_feed *steward_feed_add(struct steward *s,
+                                      const struct digest *author,
+                                      uint32_t incarnation);
+bool steward_feed_is_own(const struct steward *s, const struct steward_feed *f);
+/* May we still append? */
+bool steward_can_append(const struct steward *s);
+/* Append to our own feed and push. */
+void steward_append(struct steward *s,
+                    enum feed_kind kind,
+                    struct slice payload,
+                    struct core_out *out);
+/* Say entries to the newest link of every member but |member| (may be
+ * STEWARD_NONE). */
+void steward_push(struct steward *s,
+                  const struct slice *entries,
+                  size_t len,
+                  uint32_t member,
+                  struct core_out *out);
+
+/* --- steward_check.c ----------------------------------------------------- */
+/* Write what ACT_CHECK carries for those of s->entries; returns its size. */
+size_t steward_check_write(const struct steward *s,
+                           uint64_t which,
+                           uint8_t *out,
+                           size_t max);
+
+/* --- steward_entries.c --------------------------------------------------- */
+void steward_on_entries(struct steward *s,
+                        struct steward_link *l,
+                        struct core_out *out);
+/* True when the entries can be stored. */
+bool steward_on_checked(struct steward *s,
+                        struct steward_link *l,
+                        int status,
+                        struct core_out *out);
+void steward_on_compared(struct steward *s,
+                         struct steward_link *l,
+                         const struct core_event *ev,
+                         struct core_out *out);
+/* Store the next portion of the entries that were checked. */
+void steward_entries_apply(struct steward *s,
+                           struct steward_link *l,
+                           struct core_out *out);
+
+/* --- steward_forks.c ----------------------------------------------------- */
+/* Write an entry without its payload; returns its size. */
+size_t steward_entry_prune(const struct feed_entry *e,
+                           uint8_t *out,
+                           size_t max);
+/* Two different entries for one place, both with good signatures; |bytes| is
+ * the whole of |b|, of which we have nothing else. */
+void steward_fork(struct steward *s,
+                  struct steward_feed *f,
+                  const struct feed_entry *a,
+                  const struct feed_entry *b,
+                  struct slice bytes,
+                  struct core_out *out);
+/* All proofs that we have are due on this link. */
+void steward_proofs_due(const struct steward *s, struct steward_link *l);
+void steward_proofs_say(struct steward *s,
+                        struct steward_link *l,
+                        struct core_out *out);
+
+/* --- steward_sync.c ------------------------------------------------------ */
+void steward_heads_say(struct steward *s,
+                       struct steward_link *l,
+                       struct core_out *out);
+void steward_on_want(struct steward *s,
+                     struct steward_link *l,
+                     struct core_out *out);
+void steward_on_served(struct steward *s,
+                       struct steward_link *l,
+                       const struct core_event *ev,
+                       struct core_out *out);
+
+/* --- steward_wants.c ----------------------------------------------------- */
+void steward_on_heads(struct steward *s,
+                      struct steward_link *l,
+                      struct core_out *out);
+/* Remember a gap; false when there are too many. */
+bool steward_gap_add(struct steward_link *l,
+                     const struct digest *author,
+                     uint32_t incarnation,
+                     uint64_t len,
+                     bool back);
+/* Want something that is missing; nothing is wanted yet. */
+void steward_want_next(struct steward *s,
+                       struct steward_link *l,
+                       struct core_out *out);
+/* The message of ENTRIES that begins with |first| has been dealt with. False
+ * when it was what we wanted, and did not help. */
+bool steward_want_answered(struct steward *s,
+                           struct steward_link *l,
+                           const struct feed_header *first);
+void steward_want_end(struct steward *s, struct steward_link *l);
+/* Close one link that lets us wait; false when there is none. */
+bool steward_wants_expire(struct steward *s, struct core_out *out);
+
+/* --- steward_deposits.c -------------------------------------------------- */
+/* Index, or STEWARD_NONE. Adding moves the deposits in memory. */
+uint32_t steward_deposit_find(const struct steward *s, const struct digest *id);
+uint32_t steward_deposit_add(struct steward *s,
+                             const struct digest *id,
+                             const struct digest *lab);
+/* Forget one that has neither manifest nor shard. */
+void steward_deposit_remove(struct steward *s, uint32_t index);
+/* Bring the counts in line with a change: once with -1 before, with 1 after. */
+void steward_deposit_count(struct steward *s,
+                           const struct steward_deposit *d,
+                           int sign);
+
+/* --- steward_offer.c ----------------------------------------------------- */
+/* |ev| is the answer to what was read for it, or NULL. */
+void steward_on_offer(struct steward *s,
+                      struct steward_link *l,
+                      const struct core_event *ev,
+                      struct core_out *out);
+
+/* --- steward_reads.c ----------------------------------------------------- */
+void steward_on_commit(struct steward *s,
+                       struct steward_link *l,
+                       struct core_out *out);
+void steward_on_read(struct steward *s,
+                     struct steward_link *l,
+                     struct core_out *out);
+
+/* --- steward_seals.c ----------------------------------------------------- */
+/* A manifest has been stored at that place of its author's feed. */
+void steward_on_manifest(struct steward *s,
+                         const struct feed_entry *e,
+                         struct core_out *out);
+/* Take from s->manifest what it promises of the shard; a text that says why it
+ * is not the one that we have, or NULL. */
+const char *steward_promise(const struct steward *s, struct steward_deposit *d);
+/* Begin to seal when everything is there; true then. */
+bool steward_seal_due(struct steward *s,
+                      uint32_t deposit,
+                      struct core_out *out);
+/* Start what is to be sealed, as far as there are slots. */
+void steward_seals_start(struct steward *s, struct core_out *out);
+/* True when these rows were asked for a seal. */
+bool steward_on_seal_rows(struct steward *s,
+                          const struct core_event *ev,
+                          struct core_out *out);
+void steward_on_seal(struct steward *s,
+                     struct steward_slot *slot,
+                     int status,
+                     struct core_out *out);
+
+/* --- steward_shards.c ---------------------------------------------------- */
+void steward_job_start(const struct steward_job *job,
+                       uint64_t id,
+                       struct core_out *out);
+struct steward_slot *steward_slot_free(struct steward_slot *slots, size_t len);
+struct steward_slot *steward_slot_find(struct steward_slot *slots,
+                                       size_t len,
+                                       uint64_t id,
+                                       bool reading);
+struct steward_intake *steward_intake_of_link(struct steward *s, uint64_t link);
+struct steward_intake *steward_intake_of(struct steward *s, uint32_t deposit);
+void steward_on_job(struct steward *s,
+                    const struct core_event *ev,
+                    struct core_out *out);
+/* Give up shards whose time is over. */
+void steward_expire(struct steward *s, struct core_out *out);
+
+#endif /* CAIRN_REPLICATION_STEWARD_INTERNAL_H */
