@@ -407,7 +407,7 @@ static bool create_parse(struct cli *c, struct deposit_options *o, char *label)
                                   .codec = coding.codec,
                                   .cadence_days = (uint32_t)cadence,
                                   .verify_percent = (unsigned)percent};
-    if (o->into == NULL) {
+    if (o->into == NULL || o->into[0] == '\0') {
         (void)cli_fail(c, EXIT_CODE_USAGE, "it is not said where the shards go",
                        "give a folder with --offline");
         return false;

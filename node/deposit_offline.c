@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "crypto/secret.h"
+#include "node/lint.h"
 #include "node/shard_folder.h"
 #include "protocol/policy.h"
 
@@ -87,7 +88,8 @@ static bool into_is_free(struct offline *d)
 
         if (access(done, F_OK) == 0) {
             errmsg_set(d->errmsg,
-                       "'%s' holds a finished shard; choose another folder",
+                       "'%s' holds a finished shard and no deposit is under "
+                       "way; choose another folder",
                        folder);
             free_of_shards = false;
         }
@@ -131,6 +133,33 @@ static int params_make(struct offline *d)
     return rv;
 }
 
+/* The catalogue tells of each file what lint takes it for. */
+static int lint_kinds(struct offline *d)
+{
+    struct lint lint;
+    int rv = lint_run(&lint, &d->source, d->errmsg);
+
+    if (rv == OK) {
+        lint_close(&lint);
+    }
+    return rv;
+}
+
+/* A shard is finished only behind the last segment. */
+static int sealed_check(struct offline *d)
+{
+    for (uint16_t i = 0; i < d->journal.plan->n; i++) {
+        if (d->sealed[i]) {
+            errmsg_set(d->errmsg,
+                       "'%s' holds a finished shard %u, and its journal says "
+                       "that the deposit is not so far; choose another folder",
+                       d->o->into, i);
+            return ERR_MISMATCH;
+        }
+    }
+    return OK;
+}
+
 static int deposit_run(struct offline *d, struct deposit_result *result)
 {
     struct manifest *m = calloc(1, sizeof(*m));
@@ -143,7 +172,10 @@ static int deposit_run(struct offline *d, struct deposit_result *result)
         rv = source_verify(d);
     }
     if (rv == OK && !segments_all(d)) {
-        rv = segments_move(d);
+        rv = sealed_check(d);
+        if (rv == OK) {
+            rv = segments_move(d);
+        }
     }
     if (rv == OK) {
         rv = source_recheck(&d->source, d->errmsg);
@@ -160,6 +192,10 @@ static int deposit_run(struct offline *d, struct deposit_result *result)
     }
     if (rv == OK) {
         rv = shares_write(d, &result->manifest_hash);
+    }
+    if (rv == OK) {
+        /* The names of folders that an earlier run made. */
+        rv = folder_sync(d->o->into, d->errmsg);
     }
     if (rv == OK) {
         result->deposit_id = m->deposit_id;
@@ -179,7 +215,7 @@ static void deposit_close(struct offline *d)
             free(d->shards[i]);
         }
     }
-    secret_free(d->params);
+    recovery_params_free(d->params);
     free(d->sealer);
     free(d->last);
     journal_close(&d->journal);
@@ -205,14 +241,24 @@ int deposit_offline(struct cli *c,
     if (rv != OK) {
         goto out_source;
     }
-    rv = folder_make(o->into, 0700, errmsg);
+    rv = lint_kinds(d);
+    if (rv == OK && source_holds(&d->source, o->into)) {
+        errmsg_set(errmsg,
+                   "'%s' is in the model itself; choose a folder outside of it",
+                   o->into);
+        rv = ERR_BAD;
+    }
+    if (rv == OK) {
+        rv = folder_make(o->into, 0700, errmsg);
+    }
     if (rv == OK) {
         rv = plan_open(d, &result->resumed);
     }
     if (rv != OK) {
         goto out_source;
     }
-    d->params = secret_new(sizeof(*d->params));
+    errmsg[0] = '\0'; /* plan_open() tells why it does not resume. */
+    d->params = recovery_params_new();
     d->sealer = calloc(1, sizeof(*d->sealer));
     d->last = calloc(1, sizeof(*d->last));
     rv = ERR_NOMEM;

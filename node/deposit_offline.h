@@ -22,7 +22,7 @@ struct offline {
     const struct deposit_options *o;
     struct source source;
     struct journal journal;
-    struct segment_params *params; /* Secret memory. */
+    struct segment_params *params; /* Its key is locked. */
     struct digest key_commit;
     struct element commitments[VSS_T_MAX];
     struct job job;

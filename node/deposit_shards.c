@@ -20,22 +20,43 @@ static void preamble_leaf(const struct offline *d,
     shard_preamble_encode(&preamble, leaf);
 }
 
-/* The most that a shard can become: nothing compresses, full catalogue. */
+/* The cells of |size| bytes that do not compress; the last segment is as long
+ * as it is, not a full one. */
+static uint64_t cells_max(const struct journal_plan *p, uint64_t size)
+{
+    uint64_t full = size / p->segment_size;
+    uint32_t tail = (uint32_t)(size % p->segment_size);
+    uint64_t cells = full * shard_cell_max(p->k, p->segment_size);
+
+    if (tail > 0) {
+        cells += (uint64_t)shard_cell_leaves(p->k, shard_ciphertext_max(tail)) *
+                 LEAF_SIZE;
+    }
+    return cells;
+}
+
+/* About what the catalogue takes; its numbers and digests are at most 96 bytes
+ * a file, a dtype is 28. */
+static uint64_t catalogue_size_about(const struct source *s)
+{
+    uint64_t size = 512;
+
+    for (size_t i = 0; i < s->files_len; i++) {
+        size += 96 + strlen(s->files[i].path) + 28 * s->files[i].dtypes_len;
+    }
+    return size;
+}
+
+/* The most that a shard can become. */
 static uint64_t shard_size_max(const struct offline *d)
 {
     const struct journal_plan *p = d->journal.plan;
-    uint64_t data = segments_for(p->data_size, p->segment_size);
-    uint64_t catalogue = 1 + d->source.files_len * 256 / p->segment_size;
-    uint64_t cell = shard_cell_max(p->k, p->segment_size);
-    /* The last data segment is as long as it is, not a full one. */
-    uint64_t tail = p->data_size - (data > 0 ? data - 1 : 0) * p->segment_size;
-    uint64_t tail_cell = (uint64_t)shard_cell_leaves(
-                             p->k, shard_ciphertext_max((uint32_t)tail)) *
-                         LEAF_SIZE;
-    uint64_t cells = (data > 0 ? data - 1 : 0) * cell + tail_cell;
+    uint64_t catalogue = catalogue_size_about(&d->source);
 
-    return shard_size(LEAF_SIZE + cells + catalogue * LEAF_SIZE,
-                      data + catalogue);
+    return shard_size(LEAF_SIZE + cells_max(p, p->data_size) +
+                          cells_max(p, catalogue),
+                      segments_for(p->data_size, p->segment_size) +
+                          segments_for(catalogue, p->segment_size));
 }
 
 static int shard_begin(struct offline *d, uint16_t i, const char *folder)

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 unsigned processors_count(void)
 {
@@ -26,12 +27,43 @@ static void job_on_signal(uv_signal_t *signal, int number)
     }
 }
 
-static void job_watch(struct job *j, uv_signal_t *handle, int number)
+static void job_watch(struct job *j, uv_signal_t *handle)
 {
     uv_signal_init(&j->loop, handle);
     handle->data = j;
-    uv_signal_start(handle, job_on_signal, number);
     uv_unref((uv_handle_t *)handle);
+}
+
+/* While nobody looks at the loop, a signal ends the program at once: nothing
+ * that it does minds being killed. */
+static void signal_die(int number)
+{
+    static const char said[] = "\ninterrupted; run the same command to go on\n";
+
+    if (write(STDERR_FILENO, said, sizeof(said) - 1) < 0) {
+        /* Then it is not said. */
+    }
+    _exit(128 + number);
+}
+
+static void signals_set(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+static void job_listen(struct job *j, bool listen)
+{
+    if (listen) {
+        uv_signal_start(&j->on_int, job_on_signal, SIGINT);
+        uv_signal_start(&j->on_term, job_on_signal, SIGTERM);
+    } else {
+        uv_signal_stop(&j->on_int);
+        uv_signal_stop(&j->on_term);
+        signals_set(signal_die);
+    }
 }
 
 int job_open(struct job *j, unsigned threads, char *errmsg)
@@ -51,13 +83,15 @@ int job_open(struct job *j, unsigned threads, char *errmsg)
         uv_loop_close(&j->loop);
         return rv;
     }
-    job_watch(j, &j->on_int, SIGINT);
-    job_watch(j, &j->on_term, SIGTERM);
+    job_watch(j, &j->on_int);
+    job_watch(j, &j->on_term);
+    signals_set(signal_die);
     return OK;
 }
 
 bool job_is_interrupted(struct job *j)
 {
+    job_listen(j, true);
     /* A loop without a referenced handle would not look at its signals. */
     uv_ref((uv_handle_t *)&j->on_int);
     uv_run(&j->loop, UV_RUN_NOWAIT);
@@ -100,11 +134,12 @@ int job_run(struct job *j,
     config->on_end = job_on_end;
     config->arg = j;
     rv = mover_run_start(&j->run, config);
-    if (rv != OK) {
-        return rv;
+    if (rv == OK) {
+        uv_run(&j->loop, UV_RUN_DEFAULT);
+        rv = j->status;
     }
-    uv_run(&j->loop, UV_RUN_DEFAULT);
-    return j->status;
+    job_listen(j, false);
+    return rv;
 }
 
 void job_close(struct job *j)
@@ -114,4 +149,5 @@ void job_close(struct job *j)
     workers_close(j->workers, NULL, NULL);
     uv_run(&j->loop, UV_RUN_DEFAULT);
     uv_loop_close(&j->loop);
+    signals_set(SIG_DFL);
 }

@@ -29,7 +29,9 @@ MUST_CHECK int job_run(struct job *j,
                        struct mover_run_config *config,
                        struct progress *progress);
 
-/* Has Ctrl-C been pressed? For long work outside of job_run(). */
+/* Has Ctrl-C been pressed since the first call? For long work outside of
+ * job_run(), which asks again and again; where nobody asks, Ctrl-C ends
+ * the program. */
 bool job_is_interrupted(struct job *j);
 
 void job_close(struct job *j);

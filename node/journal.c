@@ -1,5 +1,6 @@
 #include "node/journal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -194,6 +195,53 @@ static int journal_files(struct journal *j, char *errmsg)
     return rv == OK ? folder_sync(j->folder, errmsg) : rv;
 }
 
+/* What a power cut leaves of a plan that was being written (file_write()). */
+#define TEMP_PREFIX ".cairn-tmp-"
+
+static bool name_is_secret(const char *name)
+{
+    return strcmp(name, "plan") == 0 ||
+           strncmp(name, TEMP_PREFIX, sizeof(TEMP_PREFIX) - 1) == 0;
+}
+
+/* Can it stand in a journal? A dot names the folder itself. */
+static bool name_is_ours(const char *name)
+{
+    static const char *const names[] = {".",        "..",       "lock",
+                                        "segments", "ranges-0", "ranges-1"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return name_is_secret(name);
+}
+
+/* Nobody else's folder is taken for a journal: not to write, and above all not
+ * to erase. OK when it is not there. */
+static int folder_is_ours(const char *folder, char *errmsg)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    int rv = OK;
+
+    if (dir == NULL) {
+        return errno == ENOENT ? OK : file_error(errmsg, "list", folder);
+    }
+    while (rv == OK && (entry = readdir(dir)) != NULL) {
+        if (!name_is_ours(entry->d_name)) {
+            errmsg_set(errmsg,
+                       "'%s' holds '%s', which is not of a deposit under way; "
+                       "move it away or choose another folder",
+                       folder, entry->d_name);
+            rv = ERR_EXISTS;
+        }
+    }
+    (void)closedir(dir);
+    return rv;
+}
+
 int journal_create(struct journal *j,
                    const char *folder,
                    const struct journal_plan *plan,
@@ -205,8 +253,11 @@ int journal_create(struct journal *j,
     char *path = path_join(folder, "plan");
     struct rng rng;
     size_t size = 0;
-    int rv = folder_make(folder, 0700, errmsg);
+    int rv = folder_is_ours(folder, errmsg);
 
+    if (rv == OK) {
+        rv = folder_make(folder, 0700, errmsg);
+    }
     if (rv != OK) {
         goto out;
     }
@@ -439,10 +490,10 @@ int journal_open(struct journal *j,
         last = malloc(sizeof(*last));
         rv = last == NULL ? ERR_NOMEM : journal_last(j, last, errmsg);
     }
-    if (rv == OK) {
+    if (last != NULL && rv == OK) {
         j->committed = last->segment + 1;
-    } else if (rv == ERR_NOTFOUND) {
-        rv = OK;
+    } else if (last != NULL && rv == ERR_NOTFOUND) {
+        rv = OK; /* Nothing is committed yet. */
     }
     free(last);
     if (rv != OK) {
@@ -566,23 +617,48 @@ static char *done_folder(const char *folder)
     return path;
 }
 
+static int name_erase(const char *folder, const char *name)
+{
+    char *path = path_join(folder, name);
+    int rv = name_is_secret(name) ? plan_overwrite(path) : OK;
+
+    if (rv == OK && unlink(path) != 0 && errno != ENOENT) {
+        rv = ERR_IO;
+    }
+    free(path);
+    return rv;
+}
+
+/* Everything in a folder of ours; OK when it is not there. */
+static int names_erase(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    int rv = OK;
+
+    if (dir == NULL) {
+        return errno == ENOENT ? OK : ERR_IO;
+    }
+    while (rv == OK && (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 &&
+            strcmp(entry->d_name, "..") != 0) {
+            rv = name_erase(folder, entry->d_name);
+        }
+    }
+    (void)closedir(dir);
+    return rv;
+}
+
 int journal_clean(const char *folder, char *errmsg)
 {
-    static const char *const names[] = {"plan", "segments", "ranges-0",
-                                        "ranges-1", "lock"};
     char *done = done_folder(folder);
-    char *plan = path_join(done, "plan");
-    int rv = plan_overwrite(plan);
+    int rv = folder_is_ours(done, errmsg);
 
-    free(plan);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rv == OK; i++) {
-        char *path = path_join(done, names[i]);
-
-        if (unlink(path) != 0 && errno != ENOENT) {
-            rv = ERR_IO;
-        }
-        free(path);
+    if (rv != OK) {
+        free(done);
+        return rv;
     }
+    rv = names_erase(done);
     if (rv == OK && rmdir(done) != 0 && errno != ENOENT) {
         rv = ERR_IO;
     }
@@ -599,11 +675,17 @@ int journal_clean(const char *folder, char *errmsg)
 int journal_erase(struct journal *j, char *errmsg)
 {
     char *done = done_folder(j->folder);
+    char *parent = path_join(done, "..");
     int rv = rename(j->folder, done) == 0 ? OK : ERR_IO;
 
     if (rv != OK) {
         errmsg_set(errmsg, "rename '%s': %s", j->folder, strerror(errno));
+    } else {
+        /* Before the plan is overwritten: a power cut must not leave a journal
+         * that looks damaged. */
+        rv = folder_sync(parent, errmsg);
     }
+    free(parent);
     free(done);
     return rv == OK ? journal_clean(j->folder, errmsg) : rv;
 }

@@ -46,7 +46,8 @@ struct journal {
     bool failed; /* A write failed: nothing is acknowledged any more. */
 };
 
-/* Start: ERR_EXISTS when there is a plan already, ERR_BUSY when another
+/* Start: ERR_EXISTS when there is a plan already, or anything that is not of a
+ * journal; ERR_BUSY when another
  * process holds it. |plan| is copied. An empty passphrase leaves the plan in
  * the clear, 0600. */
 MUST_CHECK int journal_create(struct journal *j,
@@ -85,7 +86,8 @@ MUST_CHECK int journal_segment(const struct journal *j,
 
 /* The deposit is sealed: rename the folder to FOLDER.done, overwrite the
  * secrets and remove it. What a crash leaves of FOLDER.done is removed by
- * journal_clean(), which is the first step of every run. */
+ * journal_clean(), which is the first step of every run. ERR_EXISTS, and
+ * nothing is touched, when something in it is not of a journal. */
 MUST_CHECK int journal_erase(struct journal *j, char *errmsg);
 MUST_CHECK int journal_clean(const char *folder, char *errmsg);
 void journal_close(struct journal *j);

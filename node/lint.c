@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/lint_formats.h"
+#include "node/text.h"
 
 void lint_add(struct lint *l,
               enum lint_level level,
@@ -21,6 +22,7 @@ void lint_add(struct lint *l,
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    text_clean(text); /* Names in it come from the files. */
     l->errors += level == LINT_ERROR;
     l->warnings += level == LINT_WARNING;
     if (l->findings_len == LINT_FINDINGS_MAX) {

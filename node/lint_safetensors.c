@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "node/lint_formats.h"
+#include "protocol/text.h"
 
 /* The format's own bound on its header. */
 #define HEADER_MAX 100000000U
@@ -81,11 +82,17 @@ static void dtype_count(struct source_file *f, const char *name, uint64_t size)
 {
     size_t i = 0;
 
+    if (name[0] == '\0' || strlen(name) >= sizeof(f->dtypes->name) ||
+        !text_is_plain(slice_str(name))) {
+        return; /* The catalogue has no place for it. */
+    }
+    if (f->dtypes == NULL) {
+        f->dtypes = calloc(CATALOGUE_DTYPES_MAX, sizeof(*f->dtypes));
+    }
     while (i < f->dtypes_len && strcmp(f->dtypes[i].name, name) != 0) {
         i++;
     }
-    if (i == CATALOGUE_DTYPES_MAX ||
-        strlen(name) >= sizeof(f->dtypes[i].name)) {
+    if (f->dtypes == NULL || i == CATALOGUE_DTYPES_MAX) {
         return;
     }
     if (i == f->dtypes_len) {
@@ -282,7 +289,9 @@ static void index_shard(struct lint *l,
 
     json_object_foreach(map, tensor, v)
     {
-        bool mapped = strcmp(json_string_value(v), shard) == 0;
+        /* What is no string is found when the map comes to it. */
+        bool mapped =
+            json_is_string(v) && strcmp(json_string_value(v), shard) == 0;
         bool there = json_object_get(header, tensor) != NULL;
 
         if (mapped != there) {

@@ -8,9 +8,10 @@
 
 /* The shards that were brought, by index. */
 struct gathering {
+    struct shard_folder *folders; /* As given; without a path: left out. */
+    size_t folders_len;
     struct manifest manifest;
     struct digest manifest_hash;
-    bool known; /* manifest is set */
     struct shard_stream *streams[MANIFEST_SHARDS_MAX];
     struct mover_stream *bases[MANIFEST_SHARDS_MAX];
     unsigned good, bad;
@@ -24,59 +25,83 @@ static void gathering_close(struct gathering *g)
             free(g->streams[i]);
         }
     }
+    for (size_t i = 0; i < g->folders_len; i++) {
+        shard_folder_close(&g->folders[i]);
+    }
+    free(g->folders);
 }
 
-/* Take one folder. A bad one is reported and left out: the others may do. */
+/* Look at all folders, and find out which deposit is meant. A bad one is
+ * reported and left out: the others may do. */
+static int gathering_look(struct gathering *g,
+                          struct cli *c,
+                          const struct recover_options *o,
+                          char *errmsg)
+{
+    const struct shard_folder *most;
+
+    g->folders = calloc(o->shards_len, sizeof(*g->folders));
+    if (g->folders == NULL) {
+        errmsg_set(errmsg, "out of memory");
+        return ERR_NOMEM;
+    }
+    g->folders_len = o->shards_len;
+    for (size_t i = 0; i < o->shards_len; i++) {
+        char said[ERRMSG_SIZE] = "";
+
+        if (shard_folder_open(&g->folders[i], o->shards[i], said) != OK) {
+            cli_note(c, "left out: %s", said);
+            g->bad++;
+        }
+    }
+    most = shard_folders_most(g->folders, g->folders_len);
+    if (most == NULL) {
+        errmsg_set(errmsg, "none of the folders holds a shard");
+        return ERR_NOTFOUND;
+    }
+    g->manifest = most->manifest;
+    g->manifest_hash = most->manifest_hash;
+    return OK;
+}
+
 static int gathering_take(struct gathering *g,
                           struct cli *c,
                           struct job *j,
-                          const char *path)
+                          const struct shard_folder *f,
+                          char *errmsg)
 {
-    char errmsg[ERRMSG_SIZE] = "";
-    struct shard_folder f;
+    char said[ERRMSG_SIZE] = "";
     struct shard_stream *s;
-    int rv = shard_folder_open(&f, path, errmsg);
 
-    if (rv != OK) {
-        cli_note(c, "left out: %s", errmsg);
+    if (f->path == NULL) {
+        return OK;
+    }
+    if (!digest_equal(&g->manifest_hash, &f->manifest_hash)) {
+        cli_note(c, "left out: '%s' is of another deposit", f->path);
         g->bad++;
         return OK;
     }
-    if (g->known && !digest_equal(&g->manifest_hash, &f.manifest_hash)) {
-        cli_note(c, "left out: '%s' is of another deposit", path);
-        g->bad++;
-        goto out;
-    }
-    if (!g->known) {
-        g->manifest = f.manifest;
-        g->manifest_hash = f.manifest_hash;
-        g->known = true;
-    }
-    if (g->streams[f.index] != NULL) {
-        cli_note(c, "left out: '%s' is shard %u again", path, f.index);
-        goto out;
+    if (g->streams[f->index] != NULL) {
+        cli_note(c, "left out: '%s' is shard %u again", f->path, f->index);
+        return OK;
     }
     s = calloc(1, sizeof(*s));
     if (s == NULL) {
-        rv = ERR_NOMEM;
-        goto out;
+        errmsg_set(errmsg, "out of memory");
+        return ERR_NOMEM;
     }
-    rv = shard_file_open(&s->file, path, &f.manifest.roots[f.index],
-                         f.manifest.shard_size, errmsg);
-    if (rv != OK) {
-        cli_note(c, "left out: %s", errmsg);
+    if (shard_file_open(&s->file, f->path, &g->manifest.roots[f->index],
+                        g->manifest.shard_size, said) != OK) {
+        cli_note(c, "left out: %s", said);
         free(s);
         g->bad++;
-        rv = OK;
-        goto out;
+        return OK;
     }
-    shard_stream_init(s, f.index, &j->loop);
-    g->streams[f.index] = s;
-    g->bases[f.index] = &s->base.base;
+    shard_stream_init(s, f->index, &j->loop);
+    g->streams[f->index] = s;
+    g->bases[f->index] = &s->base.base;
     g->good++;
-out:
-    shard_folder_close(&f);
-    return rv;
+    return OK;
 }
 
 /* The segment table, from the first shard that has it undamaged. */
@@ -88,8 +113,13 @@ static int gathering_places(const struct gathering *g,
     uint64_t size = shard_table_size(m->segments);
     uint64_t first = (m->shard_size - LEAF_SIZE - size) / LEAF_SIZE;
     uint8_t *table = malloc(size);
-    int rv = table == NULL ? ERR_NOMEM : ERR_NOTFOUND;
+    int rv = ERR_NOTFOUND;
 
+    /* Not larger than the file that it is in, see shard_folder_open(). */
+    if (table == NULL) {
+        errmsg_set(errmsg, "out of memory for the segment table");
+        return ERR_NOMEM;
+    }
     for (size_t i = 0; i < m->n && rv == ERR_NOTFOUND; i++) {
         struct shard_stream *s = g->streams[i];
 
@@ -181,7 +211,7 @@ static int recover_with(struct cli *c,
                         struct recover_result *result,
                         char *errmsg)
 {
-    struct segment_params *p = secret_new(sizeof(*p));
+    struct segment_params *p = recovery_params_new();
     struct content_key *key = secret_new(sizeof(*key));
     struct restorer_place *places = NULL;
     struct target target;
@@ -203,6 +233,7 @@ static int recover_with(struct cli *c,
     }
     rv = target_open(&target, o->out, o->force, errmsg);
     if (rv != OK) {
+        rv = rv == ERR_NOTFOUND ? ERR_IO : rv; /* More shards do not help. */
         goto out;
     }
     rv = recovery_files(c, j, &g->manifest, p, g->bases, places, &target,
@@ -214,7 +245,7 @@ static int recover_with(struct cli *c,
 out:
     free(places);
     secret_free(key);
-    secret_free(p);
+    recovery_params_free(p);
     return rv;
 }
 
@@ -236,13 +267,11 @@ int recover_offline(struct cli *c,
         free(g);
         return rv;
     }
-    for (size_t i = 0; i < o->shards_len && rv == OK; i++) {
-        rv = gathering_take(g, c, &j, o->shards[i]);
+    rv = gathering_look(g, c, o, errmsg);
+    for (size_t i = 0; i < g->folders_len && rv == OK; i++) {
+        rv = gathering_take(g, c, &j, &g->folders[i], errmsg);
     }
-    if (rv == OK && !g->known) {
-        errmsg_set(errmsg, "none of the folders holds a shard");
-        rv = ERR_NOTFOUND;
-    } else if (rv == OK && g->good < g->manifest.k) {
+    if (rv == OK && g->good < g->manifest.k) {
         errmsg_set(errmsg, "%u good shards, %u are needed; bring %u more",
                    g->good, g->manifest.k, g->manifest.k - g->good);
         rv = ERR_NOTFOUND;

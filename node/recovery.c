@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "crypto/secret.h"
 
@@ -107,6 +108,31 @@ int recovery_key(const struct manifest *m,
 out:
     secret_free(good);
     return rv;
+}
+
+struct segment_params *recovery_params_new(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = (sizeof(struct segment_params) + page - 1) / page * page;
+    struct segment_params *p = aligned_alloc(page, size);
+
+    if (p == NULL) {
+        return NULL;
+    }
+    memset(p, 0, size);
+    if (sodium_mlock(&p->key, sizeof(p->key)) != 0) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void recovery_params_free(struct segment_params *p)
+{
+    if (p != NULL) {
+        (void)sodium_munlock(&p->key, sizeof(p->key)); /* It wipes. */
+        free(p);
+    }
 }
 
 int recovery_params(const struct manifest *m,

@@ -23,6 +23,13 @@ MUST_CHECK int recovery_key(const struct manifest *m,
                             char *bad,
                             char *errmsg);
 
+/* Parameters whose key is locked in memory and left out of core files, or NULL.
+ * Their tables are no secret, and larger than what many systems let a program
+ * lock. */
+MUST_CHECK struct segment_params *recovery_params_new(void);
+/* Wipe and free. Accepts NULL. */
+void recovery_params_free(struct segment_params *p);
+
 /* Parameters of the segments of |m|; |key| is copied. */
 MUST_CHECK int recovery_params(const struct manifest *m,
                                const struct content_key *key,

@@ -27,7 +27,9 @@ static int file_open_at(struct shard_file *f,
                         char *errmsg)
 {
     char *path = path_join(f->folder, name);
-    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* A pipe that somebody put there is found out, not waited for. */
+    int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW,
+                  0644);
 
     if (fd < 0) {
         errmsg_set(errmsg, "open '%s': %s", path, strerror(errno));
@@ -102,6 +104,10 @@ int shard_file_create(struct shard_file *f,
     }
     rv = file_open_parts(f, O_CREAT | O_TRUNC, errmsg);
     if (rv == OK) {
+        /* Nothing in them is secret, and whoever carries them must read them,
+         * whatever the umask. Not every file system has modes. */
+        (void)fchmod(f->fd, 0644);
+        (void)fchmod(f->tree.fd, 0644);
         rv = file_reserve(f, size_max, errmsg);
     }
     if (rv == OK) {
@@ -392,30 +398,15 @@ int shard_file_seal(struct shard_file *f,
     return rv;
 }
 
-/* Make the tree of a sealed shard again from its bytes. */
-static int tree_rebuild(struct shard_file *f,
-                        const struct digest *root,
-                        char *errmsg)
+/* Write the tree of a sealed shard to f->tree.fd, from its bytes. */
+static int tree_write(struct shard_file *f, const struct digest *root)
 {
     uint64_t leaves = f->size / LEAF_SIZE;
     struct digest tail[SHARD_TREE_GROUP];
     struct digest got;
-    char *path = path_join(f->folder, "tree.new");
     int rv;
 
-    if (f->tree.fd >= 0) {
-        close(f->tree.fd);
-    }
-    f->tree.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (f->tree.fd < 0) {
-        /* A folder that cannot be written still can be read from. */
-        FILE *anonymous = tmpfile();
-
-        f->tree.fd = anonymous != NULL ? dup(fileno(anonymous)) : -1;
-        if (anonymous != NULL) {
-            (void)fclose(anonymous);
-        }
-    }
+    merkle_range_init(&f->range);
     rv = f->tree.fd < 0 ? ERR_IO : leaves_rehash(f, 0, leaves);
     if (rv == OK) {
         merkle_range_root(&f->range, &got);
@@ -427,10 +418,56 @@ static int tree_rebuild(struct shard_file *f,
     if (rv == OK) {
         rv = shard_tree_finish(&f->tree, leaves, tail);
     }
-    if (rv == OK) {
-        (void)file_rename(f, "tree.new", "tree");
-    } else {
+    return rv;
+}
+
+/* A file that has no name, and goes with its descriptor. */
+static int anonymous_open(void)
+{
+    FILE *anonymous = tmpfile();
+    int fd = -1;
+
+    if (anonymous != NULL) {
+        fd = fcntl(fileno(anonymous), F_DUPFD_CLOEXEC, 0);
+        (void)fclose(anonymous);
+    }
+    return fd;
+}
+
+/* Make the tree of a sealed shard again, beside it where that can be written.
+ * The folder may be from a stranger's hands: what stands under the new name is
+ * removed and never written to. */
+static int tree_rebuild(struct shard_file *f,
+                        const struct digest *root,
+                        char *errmsg)
+{
+    char *path = path_join(f->folder, "tree.new");
+    bool named;
+    int rv;
+
+    if (f->tree.fd >= 0) {
+        close(f->tree.fd);
+    }
+    (void)unlink(path);
+    f->tree.fd =
+        open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    named = f->tree.fd >= 0;
+    if (named) {
+        (void)fchmod(f->tree.fd, 0644); /* As in shard_file_create(). */
+    }
+    rv = tree_write(f, root);
+    if (named && (rv != OK || file_rename(f, "tree.new", "tree") != OK)) {
         (void)unlink(path);
+    }
+    if (rv != OK && rv != ERR_MISMATCH) {
+        /* A folder that is full or cannot be written still can be read from. */
+        if (f->tree.fd >= 0) {
+            close(f->tree.fd);
+        }
+        f->tree.fd = anonymous_open();
+        rv = tree_write(f, root);
+    }
+    if (rv != OK) {
         errmsg_set(errmsg,
                    rv == ERR_MISMATCH
                        ? "the shard in '%s' is damaged, and so is its tree"

@@ -20,8 +20,16 @@ static int folder_manifest(struct shard_folder *f, char *errmsg)
     uint8_t *data = NULL;
     size_t size = 0;
     struct feed_entry e;
-    int rv = file_read(path, FEED_ENTRY_MAX, &data, &size, errmsg);
+    struct stat st;
+    int rv;
 
+    /* Whoever brought it may have put a pipe there, which never ends. */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        errmsg_set(errmsg, "'%s' is no file", path);
+        rv = ERR_BAD;
+        goto out;
+    }
+    rv = file_read(path, FEED_ENTRY_MAX, &data, &size, errmsg);
     if (rv != OK) {
         goto out;
     }
@@ -84,7 +92,7 @@ static int folder_trailer(struct shard_folder *f, char *errmsg)
     uint8_t leaf[LEAF_SIZE];
     struct shard_trailer t;
     int error = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     int rv = ERR_NOTFOUND;
 
     if (fd < 0) {
@@ -144,4 +152,46 @@ void shard_folder_close(struct shard_folder *f)
 {
     free(f->path);
     f->path = NULL;
+}
+
+/* How many different shards of the deposit of |f| are in the list? */
+static unsigned shards_alike(const struct shard_folder *f,
+                             const struct shard_folder *list,
+                             size_t len)
+{
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (list[i].path != NULL &&
+            digest_equal(&list[i].manifest_hash, &f->manifest_hash)) {
+            seen |= (uint64_t)1 << list[i].index;
+        }
+    }
+    return (unsigned)__builtin_popcountll(seen);
+}
+
+const struct shard_folder *shard_folders_most(const struct shard_folder *list,
+                                              size_t len)
+{
+    const struct shard_folder *best = NULL;
+    unsigned best_len = 0;
+    bool best_enough = false;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned alike;
+        bool enough;
+
+        if (list[i].path == NULL) {
+            continue;
+        }
+        alike = shards_alike(&list[i], list, len);
+        enough = alike >= list[i].manifest.k;
+        if (best == NULL || enough > best_enough ||
+            (enough == best_enough && alike > best_len)) {
+            best = &list[i];
+            best_len = alike;
+            best_enough = enough;
+        }
+    }
+    return best;
 }

@@ -26,6 +26,12 @@ MUST_CHECK int shard_folder_open(struct shard_folder *f,
                                  char *errmsg);
 void shard_folder_close(struct shard_folder *f);
 
+/* Of folders that may be of several deposits, one of the deposit that is meant:
+ * the one with enough different shards, then the one with most of them, then
+ * the first. Folders whose path is NULL are passed over; NULL when all are. */
+const struct shard_folder *shard_folders_most(const struct shard_folder *list,
+                                              size_t len);
+
 /* The path of shard |index| in a folder of shards: INTO/shard-NN, allocated. */
 char *shard_folder_path(const char *into, uint16_t index);
 

@@ -39,7 +39,10 @@ static void group_hash(const struct digest *leaves, struct digest *out)
 
 static int read_fail(const struct shard_file *f, int rv, char *errmsg)
 {
-    if (rv == ERR_MISMATCH) {
+    if (rv == ERR_NOTFOUND) {
+        errmsg_set(errmsg, "the shard in '%s' was cut short", f->folder);
+        rv = ERR_MISMATCH;
+    } else if (rv == ERR_MISMATCH) {
         errmsg_set(errmsg,
                    "the shard in '%s' is damaged: the disk gave other bytes "
                    "than were sealed",
@@ -177,6 +180,9 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
     rv = mem == NULL ? ERR_NOMEM
                      : shard_bytes_read(f->fd, lo * LEAF_SIZE, mem,
                                         (size_t)(hi - lo) * LEAF_SIZE);
+    if (rv == ERR_NOTFOUND) {
+        rv = ERR_MISMATCH;
+    }
     if (rv == OK) {
         merkle_leaves(mem, (size_t)(hi - lo), hashes);
         merkle_range_init(&range);

@@ -207,6 +207,7 @@ int shard_tree_node(const struct shard_tree *t,
                     struct digest *out)
 {
     uint64_t off;
+    int rv;
 
     if (level == 0) {
         uint64_t covered = t->leaves / SHARD_TREE_GROUP * SHARD_TREE_GROUP;
@@ -219,7 +220,9 @@ int shard_tree_node(const struct shard_tree *t,
                index < t->leaves >> level);
         off = level_offset(t->leaves, level) + index * DIGEST_SIZE;
     }
-    return nodes_read(t->fd, off, out, 1);
+    rv = nodes_read(t->fd, off, out, 1);
+    /* It was whole when it was opened. */
+    return rv == ERR_NOTFOUND ? ERR_MISMATCH : rv;
 }
 
 /* The ragged right edge splits into at most one perfect node a level. */

@@ -52,6 +52,7 @@ void source_close(struct source *s)
     }
     for (size_t i = 0; i < s->files_len; i++) {
         free(s->files[i].path);
+        free(s->files[i].dtypes);
     }
     free(s->files);
     free(s->catalogue);
@@ -394,7 +395,9 @@ static int catalogue_add(const struct source_file *f,
     entry->first_segment = f->start / segment_size;
     entry->offset = (uint32_t)(f->start % segment_size);
     memcpy(entry->kind, f->kind, sizeof(entry->kind));
-    memcpy(entry->dtypes, f->dtypes, sizeof(entry->dtypes));
+    if (f->dtypes_len > 0) {
+        memcpy(entry->dtypes, f->dtypes, f->dtypes_len * sizeof(*f->dtypes));
+    }
     entry->dtypes_len = f->dtypes_len;
     rv = catalogue_file_encode(entry, g->data + g->size, g->max - g->size,
                                &size);

@@ -23,8 +23,8 @@ struct source_file {
     struct stat seen;     /* As it was when the walk saw it. */
     struct digest sha256; /* Once read to its end. */
     bool hashed;
-    char kind[17]; /* As lint found it. */
-    struct catalogue_dtype dtypes[CATALOGUE_DTYPES_MAX];
+    char kind[17];                  /* As lint found it. */
+    struct catalogue_dtype *dtypes; /* CATALOGUE_DTYPES_MAX, or NULL. */
     size_t dtypes_len;
 };
 
@@ -45,6 +45,10 @@ struct source {
 /* Walk |root| and list its files; opens none. */
 MUST_CHECK int source_open(struct source *s, const char *root, char *errmsg);
 void source_close(struct source *s);
+
+/* Does |path|, which need not exist, lie in the folder of the model? What is
+ * written there would change the model under its own reader. */
+bool source_holds(const struct source *s, const char *path);
 
 /* The file of a relative path, or NULL. */
 struct source_file *source_find(struct source *s, const char *path);

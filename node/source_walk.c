@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define WALK_DEPTH_MAX 64
 
@@ -142,6 +144,60 @@ static int walk_folder(struct walk *w, const char *path, const struct stat *st)
     free(whole);
     w->depth--;
     return rv;
+}
+
+/* The folder that |path| would be made in: the longest part of it that is
+ * there. */
+static int folder_open(const char *path)
+{
+    char *part = strdup(path);
+    int fd = -1;
+
+    while (part != NULL && fd < 0) {
+        char *slash;
+
+        fd = open(part, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+            break;
+        }
+        slash = strrchr(part, '/');
+        if (slash == NULL) {
+            fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+            break;
+        }
+        slash[slash == part ? 1 : 0] = '\0';
+        if (slash == part) {
+            fd = open(part, O_PATH | O_DIRECTORY | O_CLOEXEC);
+            break;
+        }
+    }
+    free(part);
+    return fd;
+}
+
+bool source_holds(const struct source *s, const char *path)
+{
+    int at = folder_open(path);
+    struct stat root;
+    struct stat here;
+    struct stat above = {0};
+    bool inside = false;
+    bool ended = stat(s->root, &root) != 0 || at < 0 || fstat(at, &here) != 0;
+
+    while (!ended && !inside) {
+        int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        inside = here.st_dev == root.st_dev && here.st_ino == root.st_ino;
+        ended = up < 0 || fstat(up, &above) != 0 ||
+                (above.st_dev == here.st_dev && above.st_ino == here.st_ino);
+        close(at);
+        at = up;
+        here = above;
+    }
+    if (at >= 0) {
+        close(at);
+    }
+    return inside;
 }
 
 static int by_path(const void *a, const void *b)

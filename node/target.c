@@ -3,18 +3,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The name under which a file is written until it is right: PART_NAME, as many
+ * '~' as it takes to differ from all names in the catalogue, '-', and the
+ * number of the file in the catalogue, so that a later run finds what an
+ * earlier one left behind. */
+#define PART_NAME      ".cairn-part"
+#define PART_MARKS_MAX 256U /* Longer than any name that can be. */
+#define PART_SIZE      (sizeof(PART_NAME) + PART_MARKS_MAX + 24)
+
 struct target_file {
     char *path;
+    uint64_t nth; /* In the catalogue. */
     uint64_t size;
     uint32_t mode;
     struct digest sha256;
     uint64_t first_segment, last_segment; /* Where it can have bytes. */
     uint32_t offset;
     bool done;
+    bool replace; /* What stood under its name at first may go. */
 };
+
+/* File systems that have nothing to sync in a folder say EINVAL. */
+static int folder_flush(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL ? 0 : -1;
+}
 
 int target_open(struct target *t, const char *path, bool force, char *errmsg)
 {
@@ -30,9 +47,21 @@ int target_open(struct target *t, const char *path, bool force, char *errmsg)
         errmsg_set(errmsg, "open folder '%s': %s", path, strerror(errno));
         return ERR_IO;
     }
+    /* Two at once would take each other's temporary files. Some file systems
+     * cannot lock a folder; there file_place() notices. */
+    if (flock(t->root, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(t->root);
+        t->root = -1;
+        errmsg_set(errmsg,
+                   "another process is restoring into '%s'; wait for it or "
+                   "choose another folder",
+                   path);
+        return ERR_BUSY;
+    }
     t->path = strdup(path);
     if (t->path == NULL) {
         close(t->root);
+        t->root = -1;
         errmsg_set(errmsg, "out of memory");
         return ERR_NOMEM;
     }
@@ -41,11 +70,55 @@ int target_open(struct target *t, const char *path, bool force, char *errmsg)
     return OK;
 }
 
-/* The name under which a file is written until it is right. */
-static void part_name(const struct target *t, size_t index, char out[32])
+static void part_name(const struct target *t,
+                      const struct target_file *f,
+                      char out[PART_SIZE])
 {
-    (void)t;
-    (void)snprintf(out, 32, ".cairn-part-%zu", index);
+    char marks[PART_MARKS_MAX + 1];
+
+    memset(marks, '~', t->marks);
+    marks[t->marks] = '\0';
+    (void)snprintf(out, PART_SIZE, PART_NAME "%s-%llu", marks,
+                   (unsigned long long)f->nth);
+}
+
+/* No name in |path| may be that of a temporary file, also where the file system
+ * does not know lower case from upper case. */
+static void part_avoid(struct target *t, const char *path)
+{
+    const char *name = path;
+
+    while (name != NULL) {
+        if (strncasecmp(name, PART_NAME, strlen(PART_NAME)) == 0) {
+            size_t marks = strspn(name + strlen(PART_NAME), "~") + 1;
+
+            marks = marks < PART_MARKS_MAX ? marks : PART_MARKS_MAX;
+            t->marks = t->marks > marks ? t->marks : marks;
+        }
+        name = strchr(name, '/');
+        name = name != NULL ? name + 1 : NULL;
+    }
+}
+
+/* Make the folder |name| in |at| if it is not there, durably, and open to
+ * others whatever the umask; -1 with errno when that fails. */
+static int folder_enter(int at, const char *name, bool make)
+{
+    bool made = make && mkdirat(at, name, 0755) == 0;
+    int fd;
+
+    if (make && !made && errno != EEXIST) {
+        return -1;
+    }
+    fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && made) {
+        (void)fchmod(fd, 0755);
+        if (folder_flush(at) != 0) {
+            close(fd);
+            return -1;
+        }
+    }
+    return fd;
 }
 
 /* Open the folder that |path| is in, one component at a time and never through
@@ -59,6 +132,7 @@ static int folder_of(const struct target *t,
 {
     int at = fcntl(t->root, F_DUPFD_CLOEXEC, 0);
     const char *rest = path;
+    int rv;
 
     for (;;) {
         const char *slash = strchr(rest, '/');
@@ -73,13 +147,13 @@ static int folder_of(const struct target *t,
             *name = rest;
             return OK;
         }
-        (void)snprintf(component, sizeof(component), "%.*s",
-                       (int)(slash - rest), rest);
-        if (make && mkdirat(at, component, 0755) != 0 && errno != EEXIST) {
+        if ((size_t)(slash - rest) >= sizeof(component)) {
+            errno = ENAMETOOLONG;
             break;
         }
-        next = openat(at, component,
-                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        (void)snprintf(component, sizeof(component), "%.*s",
+                       (int)(slash - rest), rest);
+        next = folder_enter(at, component, make);
         if (next < 0) {
             break;
         }
@@ -95,13 +169,11 @@ static int folder_of(const struct target *t,
     } else {
         errmsg_set(errmsg, "folder of '%s': %s", path, strerror(errno));
     }
+    rv = errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
     if (at >= 0) {
-        int error = errno;
-
         close(at);
-        errno = error;
     }
-    return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+    return rv;
 }
 
 static int hash_fd(int fd, struct digest *out)
@@ -155,11 +227,13 @@ static int file_existing(struct target *t, struct target_file *f, char *errmsg)
             f->done = true;
             rv = OK;
         } else if (t->force) {
+            f->replace = true;
             rv = OK;
         }
     }
     if (rv != OK) {
-        errmsg_set(errmsg, "'%s/%s' exists and differs", t->path, f->path);
+        errmsg_set(errmsg, "'%s/%s' exists and %s", t->path, f->path,
+                   fd < 0 ? "cannot be looked at" : "differs");
     }
 out:
     if (fd >= 0) {
@@ -229,6 +303,7 @@ static void file_ends(struct target *t,
 
 static int plan_take(struct target *t,
                      const struct catalogue_file *entry,
+                     uint64_t nth,
                      char *errmsg)
 {
     struct target_file *f = file_add(t);
@@ -240,6 +315,7 @@ static int plan_take(struct target *t,
         errmsg_set(errmsg, "out of memory for the list of files");
         return ERR_NOMEM;
     }
+    f->nth = nth;
     f->size = entry->size;
     f->mode = entry->mode;
     f->sha256 = entry->sha256;
@@ -261,6 +337,7 @@ static int plan_walk(struct target *t,
     struct slice statements[CATALOGUE_PROVENANCE_MAX];
     size_t statements_len = 0;
     size_t open_end = SIZE_MAX; /* A file whose end is not known yet. */
+    uint64_t nth = 0;
     int rv = entry == NULL ? ERR_NOMEM : OK;
 
     while (rv == OK) {
@@ -268,12 +345,13 @@ static int plan_walk(struct target *t,
         if (rv != OK) {
             break;
         }
+        part_avoid(t, entry->path);
         if (open_end != SIZE_MAX && entry->size > 0) {
             file_ends(t, open_end, entry->first_segment, entry->offset);
             open_end = SIZE_MAX;
         }
         if (is_selected(entry->path, only, only_len, matched)) {
-            rv = plan_take(t, entry, errmsg);
+            rv = plan_take(t, entry, nth, errmsg);
             if (rv == OK && entry->size > 0) {
                 open_end = t->files_len - 1;
             }
@@ -281,6 +359,7 @@ static int plan_walk(struct target *t,
                 rv = file_existing(t, &t->files[t->files_len - 1], errmsg);
             }
         }
+        nth++;
     }
     free(entry);
     if (rv == ERR_NOTFOUND) {
@@ -371,14 +450,14 @@ static int file_start(struct target *t, char *errmsg)
 {
     const struct target_file *f = &t->files[t->file];
     const char *name;
-    char part[32];
+    char part[PART_SIZE];
     int folder = -1;
     int rv = folder_of(t, f->path, true, &folder, &name, errmsg);
 
     if (rv != OK) {
         return rv == ERR_NOTFOUND ? ERR_IO : rv;
     }
-    part_name(t, t->file, part);
+    part_name(t, f, part);
     (void)unlinkat(folder, part, 0);
     t->fd = openat(folder, part,
                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -391,12 +470,71 @@ static int file_start(struct target *t, char *errmsg)
     return rv;
 }
 
-/* All bytes are written: is it the file? Then give it its name. */
+/* Rename |part| to |name|, over another file only where that is wanted; -1
+ * with errno. */
+static int part_rename(const struct target_file *f,
+                       int folder,
+                       const char *part,
+                       const char *name)
+{
+    if (!f->replace) {
+        if (renameat2(folder, part, folder, name, RENAME_NOREPLACE) == 0) {
+            return 0;
+        }
+        if (errno != EINVAL && errno != ENOSYS) {
+            return -1;
+        }
+        /* This file system cannot do both at once. */
+        if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            errno = EEXIST;
+            return -1;
+        }
+    }
+    return renameat(folder, part, folder, name);
+}
+
+/* Give the file its name. */
+static int file_place(struct target *t,
+                      struct target_file *f,
+                      int folder,
+                      const char *name,
+                      char *errmsg)
+{
+    char part[PART_SIZE];
+    struct stat ours;
+    struct stat there;
+
+    part_name(t, f, part);
+    if (fstat(t->fd, &ours) != 0 ||
+        fstatat(folder, part, &there, AT_SYMLINK_NOFOLLOW) != 0) {
+        return write_fail(f, errmsg);
+    }
+    if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino) {
+        errmsg_set(errmsg,
+                   "'%s' was taken away while it was written; let nothing else "
+                   "work in '%s', then run it again",
+                   f->path, t->path);
+        return ERR_IO;
+    }
+    if (part_rename(f, folder, part, name) != 0) {
+        if (errno != EEXIST) {
+            return write_fail(f, errmsg);
+        }
+        errmsg_set(errmsg,
+                   "'%s/%s' exists now and did not before; a file system that "
+                   "takes upper and lower case for the same cannot hold every "
+                   "model",
+                   t->path, f->path);
+        return ERR_EXISTS;
+    }
+    return folder_flush(folder) == 0 ? OK : write_fail(f, errmsg);
+}
+
+/* All bytes are written: is it the file? Then give it mode and name. */
 static int file_finish(struct target *t, char *errmsg)
 {
     struct target_file *f = &t->files[t->file];
     const char *name;
-    char part[32];
     struct digest digest;
     int folder = -1;
     int rv;
@@ -409,21 +547,21 @@ static int file_finish(struct target *t, char *errmsg)
                    f->path);
         return ERR_MISMATCH;
     }
-    if (fchmod(t->fd, f->mode & 0777) != 0 || fsync(t->fd) != 0) {
+    /* EPERM, EOPNOTSUPP: a file system without such modes (FAT). */
+    if ((fchmod(t->fd, f->mode & 0777) != 0 && errno != EPERM &&
+         errno != EOPNOTSUPP) ||
+        fsync(t->fd) != 0) {
         return write_fail(f, errmsg);
     }
     rv = folder_of(t, f->path, false, &folder, &name, errmsg);
     if (rv != OK) {
-        return rv;
+        return rv == ERR_NOTFOUND ? ERR_IO : rv;
     }
-    part_name(t, t->file, part);
-    if (renameat(folder, part, folder, name) != 0 || fsync(folder) != 0) {
-        rv = write_fail(f, errmsg);
-    }
+    rv = file_place(t, f, folder, name, errmsg);
     close(folder);
-    close(t->fd);
-    t->fd = -1;
     if (rv == OK) {
+        close(t->fd);
+        t->fd = -1;
         f->done = true;
         t->bytes_done += f->size;
     }
@@ -513,7 +651,7 @@ int target_finish(struct target *t, char *errmsg)
             rv = file_finish(t, errmsg);
         }
     }
-    if (rv == OK && fsync(t->root) != 0) {
+    if (rv == OK && folder_flush(t->root) != 0) {
         errmsg_set(errmsg, "sync '%s': %s", t->path, strerror(errno));
         rv = ERR_IO;
     }
@@ -525,7 +663,7 @@ int target_finish(struct target *t, char *errmsg)
 static void part_drop(struct target *t)
 {
     const char *name;
-    char part[32];
+    char part[PART_SIZE];
     char ignored[ERRMSG_SIZE];
     int folder = -1;
 
@@ -535,7 +673,7 @@ static void part_drop(struct target *t)
     close(t->fd);
     if (folder_of(t, t->files[t->file].path, false, &folder, &name, ignored) ==
         OK) {
-        part_name(t, t->file, part);
+        part_name(t, &t->files[t->file], part);
         (void)unlinkat(folder, part, 0);
         close(folder);
     }

@@ -10,9 +10,10 @@
  * is that of the catalogue.
  *
  * Nothing outside the folder is ever touched: every path component is opened
- * with openat() and O_NOFOLLOW. What exists and equals the catalogue (size and
- * SHA-256) is left alone; what differs is an error unless |force|. Running
- * again after an interruption restores only what is missing. */
+ * with openat() and O_NOFOLLOW. One process at a time works in it. What exists
+ * and equals the catalogue (size and SHA-256) is left alone; what differs is an
+ * error unless |force|. Running again after an interruption restores only what
+ * is missing. */
 
 struct target {
     int root; /* Descriptor of the folder. */
@@ -20,6 +21,7 @@ struct target {
     bool force;
     struct target_file *files; /* Selected files, in catalogue order. */
     size_t files_len, files_max;
+    size_t marks; /* In the names of temporary files, see target.c. */
     uint32_t segment_size;
     uint64_t bytes, bytes_done; /* Of files to be written. */
     size_t file;                /* The one being written. */
@@ -28,7 +30,7 @@ struct target {
     struct sha256 hash;
 };
 
-/* Open or create |path|. */
+/* Open or create |path|; ERR_BUSY when another process restores into it. */
 MUST_CHECK int target_open(struct target *t,
                            const char *path,
                            bool force,

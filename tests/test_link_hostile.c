@@ -123,27 +123,46 @@ START_TEST(test_link_stranger_frame_sizes)
 }
 END_TEST
 
-/* A payload in message 1 would be read by anyone who has the psk: refused. */
-START_TEST(test_link_message1_payload)
+/* A hello that is sound but for |flip| in the last byte of mac1, with
+ * |payload| in message 1: all of which needs no secret. */
+static void send_hello(uint8_t flip, struct slice payload)
 {
     uint8_t hello[RAW_HELLO_SIZE], message[256], psk[NOISE_KEY_SIZE];
     struct noise_handshake hs;
     struct digest prologue;
     size_t size;
 
-    node_start(&a, "127.0.0.1:0");
     raw_hello(&hs, &b.config.key, secret, hello);
+    hello[FRAME_PREAMBLE_SIZE - 1] ^= flip;
     frame_prologue(hello, &prologue);
-    frame_psk_for_noise(&a.psks[0], slice_str(""), slice_str(""), psk);
+    memset(psk, 0, sizeof(psk));
     noise_handshake_init(&hs, true, digest_slice(&prologue), &b.config.key,
                          psk);
-    ck_assert_int_eq(noise_handshake_write(&hs, slice_str("early"), &rng,
-                                           message + 2, &size),
-                     OK);
+    ck_assert_int_eq(
+        noise_handshake_write(&hs, payload, &rng, message + 2, &size), OK);
     u16be_store(message, (uint16_t)size);
     raw_dial(&raw, a.address, NULL);
     raw_send(&raw, hello, FRAME_PREAMBLE_SIZE);
     raw_send(&raw, message, 2 + size);
+}
+
+/* Without the right mac1 not even a sound message 1 is answered. */
+START_TEST(test_link_bad_mac1)
+{
+    node_start(&a, "127.0.0.1:0");
+    send_hello(1, slice_str(""));
+    expect_no_word();
+    send_hello(0, slice_str("")); /* The same with it. */
+    raw_wait(&raw, 2 + NOISE_MSG2_SIZE);
+    raw_close(&raw);
+}
+END_TEST
+
+/* A payload in message 1 would be read by anyone who has the psk: refused. */
+START_TEST(test_link_message1_payload)
+{
+    node_start(&a, "127.0.0.1:0");
+    send_hello(0, slice_str("early"));
     expect_no_word();
 }
 END_TEST
@@ -779,6 +798,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_link_wrong_psk);
     tcase_add_test(tc, test_link_replayed_hello);
     tcase_add_test(tc, test_link_stranger_frame_sizes);
+    tcase_add_test(tc, test_link_bad_mac1);
     tcase_add_test(tc, test_link_message1_payload);
     tcase_add_test(tc, test_link_stalled_handshake);
     tcase_add_test(tc, test_link_half_open_limit);

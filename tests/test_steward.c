@@ -112,6 +112,8 @@ static bool forked_at(unsigned node, uint64_t seq)
  * whole again, every steward has every entry, byte for byte. */
 START_TEST(test_steward_feeds_converge)
 {
+    struct steward_counts counts;
+
     start_seed((uint64_t)_i, STEWARDS);
     w.crash_one_in = _i % 3 == 0 ? 0 : 200;
     w.cut_one_in = _i % 4 == 0 ? 0 : 40;
@@ -149,9 +151,16 @@ START_TEST(test_steward_feeds_converge)
         for (unsigned m = LAB; m < WORLD_MEMBERS; m++) {
             ck_assert_uint_eq(has(a, m), feeds[m].len);
         }
-        ck_assert(world_rows_equal(&w, 0, a, "FX"));
+        ck_assert(world_rows_equal(&w, 0, a, "FTX"));
         ck_assert_uint_eq(world_rows(&w, a, 'X'), 0);
     }
+    /* The rows say all of it: so does a machine that starts from them. */
+    world_crash(&w, 0);
+    steward_count(w.nodes[0].s, &counts);
+    for (unsigned m = LAB; m < WORLD_MEMBERS; m++) {
+        counts.entries -= feeds[m].len;
+    }
+    ck_assert_uint_eq(counts.entries, 0);
     stop();
 }
 END_TEST
@@ -267,6 +276,37 @@ START_TEST(test_steward_does_not_wait_for_ever)
     ck_assert(world_is_up(&w, link));
     world_pass(&w, 1);
     ck_assert(!world_is_up(&w, link));
+    stop();
+}
+END_TEST
+
+/* Several have the feed and one is asked; when that one fails, another is. */
+START_TEST(test_steward_asks_another)
+{
+    struct message m = {.type = MESSAGE_REFUSE};
+    uint64_t link;
+
+    start();
+    append(LAB, "x");
+    link = world_connect(&w, OTHER, 0);
+    test_feed_heads(&feeds[LAB], &w, OTHER, link);
+    world_run(&w);
+    ck_assert_uint_eq(wants, 1);
+    (void)world_connect(&w, LAB, 0);
+    world_run(&w);
+    ck_assert_uint_eq(wants, 1);
+    if (_i == 0) {
+        m.u.refuse.about = MESSAGE_WANT;
+        m.u.refuse.status = ERR_NOTFOUND;
+        world_say(&w, OTHER, link, &m);
+    } else if (_i == 1) {
+        world_cut(&w, link);
+    } else {
+        world_pass(&w, 60000);
+    }
+    world_run(&w);
+    ck_assert_uint_eq(wants, 2);
+    ck_assert_uint_eq(has(0, LAB), 1);
     stop();
 }
 END_TEST
@@ -579,6 +619,27 @@ START_TEST(test_steward_forks_spread)
 }
 END_TEST
 
+/* Who comes later hears of a fork at once, even with nothing of that feed. */
+START_TEST(test_steward_forks_are_told_to_those_who_come)
+{
+    struct message m = {.type = MESSAGE_ENTRIES};
+    uint64_t link;
+
+    start_seed(1, 2);
+    fork_feeds(1, 1);
+    link = world_connect(&w, OTHER, 0);
+    m.u.entries.entries[m.u.entries.len++] = test_feed_entry(&branch, 2);
+    m.u.entries.entries[m.u.entries.len++] = test_feed_entry(&feeds[LAB], 2);
+    world_say(&w, OTHER, link, &m);
+    world_run(&w);
+    world_crash(&w, 0);
+    (void)world_connect(&w, 0, 1);
+    world_run(&w);
+    ck_assert(forked_at(1, 2));
+    stop();
+}
+END_TEST
+
 /* One header with two signatures is no fork, and nobody is condemned. */
 START_TEST(test_steward_two_signatures_are_no_fork)
 {
@@ -604,6 +665,51 @@ START_TEST(test_steward_two_signatures_are_no_fork)
     world_run(&w);
     ck_assert_uint_eq(world_rows(&w, 0, 'X'), 0);
     ck_assert_uint_eq(has(0, LAB), 2);
+    stop();
+}
+END_TEST
+
+/* What is kept as proof convinces a stranger: both signatures hold, also when
+ * our own word came along with a false one. */
+START_TEST(test_steward_proofs_convince)
+{
+    struct message m = {.type = MESSAGE_ENTRIES};
+    struct key key;
+    const struct world_row *row;
+    struct slice parts[2];
+    uint8_t again[512];
+    struct canon_reader r;
+    struct feed_entry e;
+    uint64_t link;
+
+    start();
+    key = key_fork(&w.ids[LAB], 0, 2);
+    fork_feeds(1, 1);
+    link = world_connect(&w, LAB, 0);
+    world_run(&w);
+    memcpy(again, feeds[LAB].e[2].bytes, feeds[LAB].e[2].size);
+    ck_assert_int_eq(feed_entry_decode(&e, test_feed_entry(&feeds[LAB], 2)),
+                     OK);
+    again[3 + e.header_bytes.size + 4] ^= 1;
+    m.u.entries.entries[m.u.entries.len++] =
+        slice_of(again, feeds[LAB].e[2].size);
+    m.u.entries.entries[m.u.entries.len++] = test_feed_entry(&branch, 2);
+    world_say(&w, LAB, link, &m);
+    world_run(&w);
+    row = world_row(&w, 0, key_slice(&key));
+    ck_assert_ptr_nonnull(row);
+    canon_read_init(&r, slice_of(row->value, row->value_size));
+    canon_array(&r, 2);
+    parts[0] = canon_bin(&r, 1, FEED_ENTRY_MAX);
+    parts[1] = canon_bin(&r, 1, FEED_ENTRY_MAX);
+    canon_leave(&r);
+    ck_assert_int_eq(canon_end(&r), OK);
+    ck_assert(slice_equal(parts[1], test_feed_entry(&branch, 2)));
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(feed_entry_decode(&e, parts[i]), OK);
+        ck_assert_int_eq(feed_entry_verify(&e, w.keys[LAB].pk), OK);
+        ck_assert_uint_eq(e.header.seq, 2);
+    }
     stop();
 }
 END_TEST
@@ -952,6 +1058,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_steward_pushes_to_the_newest_link);
     tcase_add_test(tc, test_steward_asks_for_what_is_missing);
     tcase_add_test(tc, test_steward_does_not_wait_for_ever);
+    tcase_add_loop_test(tc, test_steward_asks_another, 0, 3);
     tcase_add_test(tc, test_steward_takes_no_for_an_answer);
     tcase_add_test(tc, test_steward_refuses_a_want_of_nothing);
     tcase_add_loop_test(tc, test_steward_refuses_false_entries, 0, 5);
@@ -961,7 +1068,9 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_steward_keeps_forks_as_evidence, 0, 9);
     tcase_add_test(tc, test_steward_forks_in_both_orders);
     tcase_add_loop_test(tc, test_steward_forks_spread, 0, 9);
+    tcase_add_test(tc, test_steward_forks_are_told_to_those_who_come);
     tcase_add_test(tc, test_steward_two_signatures_are_no_fork);
+    tcase_add_test(tc, test_steward_proofs_convince);
     tcase_add_test(tc, test_steward_forged_forks_prove_nothing);
     tcase_add_test(tc, test_steward_takes_what_was_said_before_a_fork);
     tcase_add_test(tc, test_steward_restored_from_a_backup_halts);
