@@ -31,7 +31,11 @@
  * STEWARD_UNSEALED_DAYS are given up (the job removes the files, then the row
  * goes).
  *
- * A receipt follows the job that sealed the file, which follows its fsync. */
+ * A receipt follows the job that sealed the file, which follows its fsync.
+ *
+ * EV_START brings the rows 'T', 'D' and 'M' of keys.h, in any order. Only
+ * ACT_CHECK is marked |now|. Every job that was started ends with one EV_JOB
+ * whose status is not positive, a canceled one too. */
 
 #define STEWARD_LINKS_MAX     128
 #define STEWARD_FEEDS_MAX     1024 /* Author and incarnation. */
@@ -63,7 +67,9 @@ struct steward_counts {
 
 struct steward; /* Large; see steward_new(). */
 
-/* Several MB at most: bounded by the constants above. */
+/* Some 4 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
+ * fill. ERR_DENIED: |self| is no steward of the charter, or |node| not its key.
+ */
 MUST_CHECK int steward_new(struct steward **out,
                            const struct steward_config *config);
 void steward_free(struct steward *s);

@@ -13,10 +13,16 @@ enum steward_job_type {
      * records of that link are the job's. Opens the shard's files at |range|
      * (leaves 0: creates them, reserving |size_max|). Reports progress with
      * status 1 and a steward_job_report after each FLUSH, once synced. Ends
-     * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room. */
+     * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room.
+     * The machine keeps COMMITs; the job sees them first, and refuses to cut
+     * below them at once. Files that end before |range|, by a CUT that no
+     * report followed before a crash, are opened at what is there, and that is
+     * reported; never below |final_leaves|. */
     STEWARD_JOB_INTAKE = 1,
-    /* Seal the shard's files: the root must be |root|. OK after fsync and
-     * rename; ERR_MISMATCH when the bytes are others. */
+    /* Seal the shard's files, which are durable up to |range|: the root must be
+     * |root|. OK after fsync and rename, or when that had been done before;
+     * ERR_MISMATCH when the bytes are others. An intake under way ends first,
+     * with ERR_CANCELED. */
     STEWARD_JOB_SEAL = 2,
     /* Answer one READ on a link: CELL and data records, or REFUSE. */
     STEWARD_JOB_READ = 3,
@@ -31,7 +37,7 @@ struct steward_job {
     uint16_t index;
     uint64_t size;               /* INTAKE: the most it may become; SEAL, READ:
                                   * the shard's length. */
-    struct merkle_range range;   /* INTAKE */
+    struct merkle_range range;   /* INTAKE, SEAL */
     uint64_t final_leaves;       /* INTAKE: CUT below this is refused. */
     struct digest root;          /* SEAL, READ */
     uint64_t first_leaf, leaves; /* READ */

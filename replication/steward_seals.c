@@ -112,12 +112,22 @@ bool steward_seal_due(struct steward *s, uint32_t deposit, struct core_out *out)
     return true;
 }
 
+static uint32_t seals_under_way(const struct steward *s)
+{
+    uint32_t len = 0;
+
+    for (size_t i = 0; i < STEWARD_SEALS_MAX; i++) {
+        len += s->seals[i].id != 0 ? 1U : 0U;
+    }
+    return len;
+}
+
 /* A shard is sealed at the range that its row names, so that is read first. */
 void steward_seals_start(struct steward *s, struct core_out *out)
 {
     struct steward_slot *slot = steward_slot_free(s->seals, STEWARD_SEALS_MAX);
 
-    if (s->seals_due == 0 || !steward_can_append(s)) {
+    if (s->seals_due == seals_under_way(s) || !steward_can_append(s)) {
         return;
     }
     for (uint32_t i = 0; i < s->deposits_len && slot != NULL; i++) {
