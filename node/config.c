@@ -318,7 +318,9 @@ static void comments_blank(char *text)
 
     for (char *at = text; *at != '\0'; at++) {
         if (quoted != '\0') {
-            quoted = *at == quoted ? '\0' : quoted;
+            if (*at == quoted) {
+                quoted = '\0';
+            }
             at += *at == '\\' && at[1] != '\0' ? 1 : 0;
         } else if (*at == '"' || *at == '\'') {
             quoted = *at;

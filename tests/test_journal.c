@@ -7,7 +7,8 @@
 #include "tests/scratch.h"
 
 #define SHARDS      7
-#define LEAVES_EACH 3 /* Of a cell. */
+#define RECORD      ((size_t)56) /* Of a segment. */
+#define LEAVES_EACH 3U           /* Of a cell. */
 #define SLOT_MAX    (64U << 10)
 
 static char errmsg[ERRMSG_SIZE];
@@ -189,7 +190,7 @@ START_TEST(test_journal_torn_ranges_fall_back_one_commit)
     new_size = get("journal/ranges-0", new, SLOT_MAX);
     ck_assert_uint_eq(new_size, old_size); /* Old bytes behind the new ones. */
     record = 24 +
-             SHARDS * DIGEST_SIZE *
+             (size_t)SHARDS * DIGEST_SIZE *
                  merkle_range_nodes_len(commit_of(4)->ranges[0].leaves) +
              DIGEST_SIZE;
     for (size_t cut = 0; cut <= 2 * new_size; cut++) {
@@ -218,7 +219,8 @@ START_TEST(test_journal_goes_on_after_a_torn_commit)
     journal_close(&j);
     ck_assert_int_eq(truncate(scratch_path("journal/ranges-0"), 100), 0);
     /* Its record may be torn as well. */
-    ck_assert_int_eq(truncate(scratch_path("journal/segments"), 4 * 56 + 9), 0);
+    ck_assert_int_eq(
+        truncate(scratch_path("journal/segments"), (off_t)(4 * RECORD + 9)), 0);
     ck_assert_int_eq(open_it(), OK);
     stands_at(4);
     commit_until(7);
@@ -265,8 +267,8 @@ START_TEST(test_journal_flipped_records)
     commit_until(3);
     journal_close(&j);
     size = get("journal/segments", good, SLOT_MAX);
-    ck_assert_uint_eq(size, 3 * 56);
-    for (size_t at = 56; at < 2 * 56; at++) {
+    ck_assert_uint_eq(size, 3 * RECORD);
+    for (size_t at = RECORD; at < 2 * RECORD; at++) {
         struct journal_segment got;
 
         good[at] ^= (uint8_t)(1U << at % 8);
@@ -357,7 +359,7 @@ START_TEST(test_journal_failed_write_is_final)
     commit_until(2);
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
     signal(SIGXFSZ, SIG_IGN);
-    limit.rlim_cur = 2 * 56 + 10;
+    limit.rlim_cur = 2 * RECORD + 10;
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     ck_assert_int_ne(journal_commit(&j, commit_of(2), errmsg), OK);
     limit.rlim_cur = limit.rlim_max;

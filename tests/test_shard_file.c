@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sched.h>
 #include <sys/mount.h>
 
 #include "crypto/rng.h"
@@ -241,8 +242,8 @@ START_TEST(test_shard_file_damaged_with_its_tree)
     flip("shard-00/tree", 3);
     ck_assert_int_eq(open_it(50), ERR_MISMATCH);
     ck_assert(!is_there("shard-00/tree.new"));
-    ck_assert_int_eq(truncate(scratch_path("shard-00/shard"), 40 * LEAF_SIZE),
-                     0);
+    ck_assert_int_eq(
+        truncate(scratch_path("shard-00/shard"), (off_t)40 * LEAF_SIZE), 0);
     ck_assert_int_eq(open_it(50), ERR_MISMATCH);
     ck_assert_int_eq(unlink(scratch_path("shard-00/shard")), 0);
     ck_assert_int_eq(open_it(50), ERR_NOTFOUND);
@@ -267,8 +268,8 @@ START_TEST(test_shard_file_cut_while_open)
     }
     shard_file_close(&f);
     ck_assert_int_eq(open_it(100), OK);
-    ck_assert_int_eq(truncate(scratch_path("shard-00/shard"), 50 * LEAF_SIZE),
-                     0);
+    ck_assert_int_eq(
+        truncate(scratch_path("shard-00/shard"), (off_t)50 * LEAF_SIZE), 0);
     ck_assert_int_eq(read_run(40, 20), ERR_MISMATCH);
     ck_assert_int_eq(
         shard_file_prove(&f, 70, 3, nodes, MERKLE_RUN_NODES_MAX, &len),
@@ -391,32 +392,35 @@ START_TEST(test_shard_file_resume_refuses_other_bytes)
 
     range_of(20, &range);
     ck_assert_int_eq(
-        shard_file_resume(&f, folder, 30 * LEAF_SIZE, &range, errmsg),
+        shard_file_resume(&f, folder, (uint64_t)30 * LEAF_SIZE, &range, errmsg),
         ERR_NOTFOUND);
     begin(30);
     append(0, 19);
     shard_file_close(&f);
     ck_assert_int_eq(
-        shard_file_resume(&f, folder, 30 * LEAF_SIZE, &range, errmsg),
+        shard_file_resume(&f, folder, (uint64_t)30 * LEAF_SIZE, &range, errmsg),
         ERR_MISMATCH);
     begin(30);
     append(0, 25);
     shard_file_close(&f);
     /* The tree vouches for whole groups, the bytes for the rest. */
-    flip("shard-00/shard.part", 18 * LEAF_SIZE);
+    flip("shard-00/shard.part", (uint64_t)18 * LEAF_SIZE);
     ck_assert_int_eq(
-        shard_file_resume(&f, folder, 30 * LEAF_SIZE, &range, errmsg),
+        shard_file_resume(&f, folder, (uint64_t)30 * LEAF_SIZE, &range, errmsg),
         ERR_MISMATCH);
-    ck_assert_uint_eq(size_of("shard-00/shard.part"), 25 * LEAF_SIZE);
+    ck_assert_uint_eq(size_of("shard-00/shard.part"), (uint64_t)25 * LEAF_SIZE);
 }
 END_TEST
 
-/* A small disk, or false where nothing can be mounted. */
+/* A small disk, in a namespace that goes with the process of this test; false
+ * where nothing can be mounted. */
 static bool small_disk(const char *options)
 {
     ck_assert_int_eq(mkdir(scratch_path("disk"), 0700), 0);
     (void)snprintf(folder, sizeof(folder), "%s/disk/shard-00", scratch);
-    return mount("tmpfs", scratch_path("disk"), "tmpfs", 0, options) == 0;
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", scratch_path("disk"), "tmpfs", 0, options) == 0;
 }
 
 /* A disk without room refuses before the first byte, and a full one does not
@@ -430,7 +434,7 @@ START_TEST(test_shard_file_full_disk)
         return;
     }
     ck_assert_int_eq(
-        shard_file_create(&f, folder, LEAVES_MAX * LEAF_SIZE, errmsg),
+        shard_file_create(&f, folder, (uint64_t)LEAVES_MAX * LEAF_SIZE, errmsg),
         ERR_FULL);
     ck_assert_ptr_nonnull(strstr(errmsg, "space"));
     make(50);
@@ -450,20 +454,14 @@ START_TEST(test_shard_file_full_disk)
     ck_assert_int_eq(open_it(50), OK);
     ck_assert_int_eq(read_run(0, 50), OK);
     shard_file_close(&f);
+    (void)umount2(scratch_path("disk"), MNT_DETACH);
 }
 END_TEST
-
-static void teardown_disk(void)
-{
-    (void)umount2(scratch_path("disk"), MNT_DETACH);
-    teardown();
-}
 
 Suite *suite_make(void)
 {
     Suite *s = suite_create("shard_file");
     TCase *tc = tcase_create("shard_file");
-    TCase *disk = tcase_create("disk");
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
@@ -477,10 +475,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shard_file_proofs, 0, 6);
     tcase_add_loop_test(tc, test_shard_file_resume_cuts_back, 0, 30);
     tcase_add_test(tc, test_shard_file_resume_refuses_other_bytes);
+    tcase_add_test(tc, test_shard_file_full_disk);
     suite_add_tcase(s, tc);
-    /* Apart, since the disk is taken down also after a failure. */
-    tcase_add_checked_fixture(disk, setup, teardown_disk);
-    tcase_add_test(disk, test_shard_file_full_disk);
-    suite_add_tcase(s, disk);
     return s;
 }

@@ -82,9 +82,9 @@ static size_t cert_make(const char *way, uint8_t out[LINK_CERT_MAX])
         sign_key_init(&node, &rng);
         memcpy(cert.id.bytes, node.pk, DIGEST_SIZE);
     } else if (is(way, "past")) {
-        cert.not_before_s = now - 3 * TRANSPORT_CERT_LEEWAY_S;
+        cert.not_before_s = now - 3ULL * TRANSPORT_CERT_LEEWAY_S;
     } else if (is(way, "future")) {
-        cert.not_before_s = now + 3 * TRANSPORT_CERT_LEEWAY_S;
+        cert.not_before_s = now + 3ULL * TRANSPORT_CERT_LEEWAY_S;
     } else if (is(way, "itself")) {
         cert.id = card_there()->id; /* Signed by us, for we have no other. */
     } else if (is(way, "recipient")) {

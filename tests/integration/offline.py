@@ -314,7 +314,7 @@ class Offline(unittest.TestCase):
             self.assertEqual(f.read(), "untouched")
 
     def test_a_model_with_the_names_of_our_temporary_files(self):
-        for name in (".cairn-part-0", ".cairn-part-1", ".cairn-part~-2", "weights/.cairn-part-3", ".cairn-tmp-x"):
+        for name in (".cairn-part-3", "a", "b", "c", ".cairn-part~-9", "weights/.cairn-part-3", ".cairn-tmp-x"):
             self.put(name, name.encode())
         self.create()
         self.recover(range(4), (1, 2, 3))
