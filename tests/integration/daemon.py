@@ -108,7 +108,9 @@ class Node:
             return f.read()
 
     def lines(self):
-        return [json.loads(line)["text"] for line in self.said().splitlines() if line.startswith("{")]
+        # The last line may be half written yet.
+        whole = [line for line in self.said().splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line)["text"] for line in whole if line.startswith("{")]
 
     def links(self):
         """Names of the stewards to which a link is up now."""
