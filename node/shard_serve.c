@@ -149,7 +149,8 @@ void serve_go_on(struct shard_work *w)
         return; /* link_calls.on_writable will come. */
     }
     if (rv != OK) {
-        serve_end(w, rv);
+        /* A link that is ending is as good as gone. */
+        serve_end(w, rv == ERR_ORDER ? ERR_CANCELED : rv);
         return;
     }
     w->served += w->ready;
