@@ -50,6 +50,8 @@ void serve_start(struct shard_work *w)
 /* A file that is in order stays open: who reads one cell reads the next. */
 void serve_end(struct shard_work *w, int status)
 {
+    /* Only a link says that: it is ending, and as good as gone. */
+    status = status == ERR_ORDER ? ERR_CANCELED : status;
     if (status == OK) {
         w->resting = true;
     } else {
@@ -149,8 +151,7 @@ void serve_go_on(struct shard_work *w)
         return; /* link_calls.on_writable will come. */
     }
     if (rv != OK) {
-        /* A link that is ending is as good as gone. */
-        serve_end(w, rv == ERR_ORDER ? ERR_CANCELED : rv);
+        serve_end(w, rv);
         return;
     }
     w->served += w->ready;
