@@ -246,6 +246,7 @@ static void found_write(struct canon_writer *w, const struct charter *c)
     canon_put_bin(w, slice_of(c->psk_id, sizeof(c->psk_id)));
     canon_put_array(w, (uint32_t)c->members_len);
     for (size_t i = 0; i < c->members_len; i++) {
+        assert(order[i] != NULL);
         canon_put_bin(w, order[i]->card_bytes);
     }
 }
