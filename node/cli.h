@@ -115,4 +115,13 @@ void cli_note(struct cli *c, const char *format, ...)
  * |object| is NULL (json_pack() had no memory or met no UTF-8). */
 int cli_print_json(struct cli *c, const char *schema, json_t *object);
 
+/* The passphrase in the first line of the file that --passphrase-file names, in
+ * secret memory: free with secret_free(), also after an error. NULL, and size
+ * 0, when the option was not given. */
+#define CLI_PASSPHRASE_MAX 1024U
+MUST_CHECK int cli_passphrase(const struct cli *c,
+                              char **passphrase,
+                              size_t *size,
+                              char *errmsg);
+
 #endif /* CAIRN_NODE_CLI_H */

@@ -3,10 +3,9 @@
 
 #include "crypto/secret.h"
 #include "node/commands.h"
-#include "node/home.h"
+#include "node/self.h"
+#include "node/text.h"
 #include "protocol/card.h"
-
-#define PASSPHRASE_MAX 1024U
 
 static const struct cli_option new_options[] = {
     {.name = "name",
@@ -22,6 +21,13 @@ static const struct cli_option new_options[] = {
     {.name = "passphrase-file",
      .value = "FILE",
      .help = "seal the keys under its first line"},
+    {.name = NULL},
+};
+
+static const struct cli_option install_options[] = {
+    {.name = "passphrase-file",
+     .value = "FILE",
+     .help = "the keys' passphrase is its first line"},
     {.name = NULL},
 };
 
@@ -140,13 +146,12 @@ static int home_missing(struct cli *c)
 
 static int new_run(struct cli *c)
 {
-    const char *file = cli_value(c, "passphrase-file");
     struct card *card = calloc(1, sizeof(*card));
     char *passphrase = NULL;
     char errmsg[ERRMSG_SIZE] = "";
     size_t size = 0;
     int code = EXIT_CODE_USAGE;
-    int rv = OK;
+    int rv;
 
     if (card == NULL) {
         return cli_fail(c, EXIT_CODE_FAILED, "out of memory", "try again");
@@ -154,13 +159,7 @@ static int new_run(struct cli *c)
     if (c->home == NULL) {
         code = home_missing(c);
     } else if (card_fill(c, card)) {
-        if (file != NULL) {
-            passphrase = secret_new(PASSPHRASE_MAX);
-            rv = passphrase == NULL
-                     ? ERR_NOMEM
-                     : passphrase_read(file, NULL, false, passphrase,
-                                       PASSPHRASE_MAX, &size, errmsg);
-        }
+        rv = cli_passphrase(c, &passphrase, &size, errmsg);
         code = rv == OK ? new_with(c, card, slice_of(passphrase, size))
                         : cli_fail(c, exit_code_of(rv), errmsg,
                                    "check --passphrase-file");
@@ -198,6 +197,69 @@ static int card_run(struct cli *c)
     return EXIT_CODE_OK;
 }
 
+static int install_print(struct cli *c, const struct self *s)
+{
+    const struct charter *charter = s->charter;
+    char net[2 * DIGEST_SIZE + 1];
+    char fingerprint[48];
+
+    text_hex(net, s->net.bytes, DIGEST_SIZE);
+    charter_fingerprint(&s->net, fingerprint);
+    if (c->json) {
+        return cli_print_json(c, "cairn.id.install/1",
+                              json_pack("{s:s, s:s, s:s, s:I, s:i}", "net", net,
+                                        "fingerprint", fingerprint, "name",
+                                        charter->name, "epoch",
+                                        (json_int_t)charter->epoch, "stewards",
+                                        (int)charter->stewards));
+    }
+    printf("network      %s, %u stewards\n", charter->name, charter->stewards);
+    printf("fingerprint  %s\n", fingerprint);
+    printf(
+        "next         compare the fingerprint with a steward by telephone\n");
+    return EXIT_CODE_OK;
+}
+
+static int install_with(struct cli *c, struct slice passphrase)
+{
+    char errmsg[ERRMSG_SIZE] = "";
+    struct self s;
+    int rv = self_open_member(&s, c->home, passphrase, errmsg);
+    int code;
+
+    if (rv == OK) {
+        rv = self_join(&s, c->args[0], c->args[1], errmsg);
+    }
+    if (rv == OK) {
+        rv = self_install(&s, c->args[0], c->args[1], errmsg);
+    }
+    code = rv == OK ? install_print(c, &s)
+                    : cli_fail(c, exit_code_of(rv), errmsg,
+                               "check which files these are; nothing was "
+                               "changed");
+    self_close(&s);
+    return code;
+}
+
+static int install_run(struct cli *c)
+{
+    char errmsg[ERRMSG_SIZE] = "";
+    char *passphrase = NULL;
+    size_t size = 0;
+    int code;
+    int rv;
+
+    if (c->home == NULL) {
+        return home_missing(c);
+    }
+    rv = cli_passphrase(c, &passphrase, &size, errmsg);
+    code = rv == OK ? install_with(c, slice_of(passphrase, size))
+                    : cli_fail(c, exit_code_of(rv), errmsg,
+                               "check --home and --passphrase-file");
+    secret_free(passphrase);
+    return code;
+}
+
 const struct cli_command cmd_id[] = {
     {.name = "new",
      .summary = "Make the keys of a lab or an auditor",
@@ -209,5 +271,15 @@ const struct cli_command cmd_id[] = {
     {.name = "card",
      .summary = "Print the public card, for a network's founders",
      .run = card_run},
+    {.name = "install",
+     .summary = "Enter the network of a charter",
+     .arguments = "CHARTER NETWORK.PSK",
+     .args_min = 2,
+     .args_max = 2,
+     .details = "Checks that this member is in it, and keeps both in --home.\n"
+                "\n"
+                "  cairn id install --home lab charter network.psk\n",
+     .options = install_options,
+     .run = install_run},
     {.name = NULL},
 };

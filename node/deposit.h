@@ -5,31 +5,59 @@
 #include "node/journal.h"
 #include "node/source.h"
 
-/* A deposit into folders, without a network: for carriers, tests and
- * archaeologists. DIR/shard-00 .. are shard folders (docs/FORMAT.md 2),
- * DIR/shares holds the opened key shares, each for another hand. Running it
- * again after an interruption goes on where it stopped. */
+/* A deposit: a model is sealed and coded into n shards, each of which goes to
+ * another hand. Running it again after any interruption goes on where it
+ * stopped, as long as the model is what it was.
+ *
+ * To stewards (deposit_network()): the lab's home has its keys, charter and
+ * network secret (`cairn id`), and beside them
+ *
+ *   db/                  the lab's own feed, in a store
+ *   deposits/XXXX/       the journal of a deposit under way, by the model's
+ * path deposits/ID.cert     the certificate of a deposit that was made
+ *
+ * Into folders (deposit_offline()), without a network, for carriers, tests and
+ * archaeologists: DIR/shard-00 .. are shard folders (docs/FORMAT.md 2),
+ * DIR/shares holds the opened key shares, each for another hand. */
+
+#define DEPOSIT_PATIENCE_S 60U
 
 struct deposit_options {
     const char *source; /* The model. */
-    const char *into;   /* DIR */
     const char *label;
     uint16_t k, n, t;
     uint32_t segment_size;
     enum codec_choice codec;
     uint32_t cadence_days;
-    struct slice passphrase; /* Of the journal; may be empty. */
+    struct slice passphrase; /* Of journal and home; may be empty. */
     unsigned verify_percent; /* Segments to read back; 100: all. */
+    const char *into;        /* Folders: DIR */
+    /* Stewards: */
+    const char *home;
+    /* Names or ids; none: chosen among the charter's. */
+    const char *stewards[MANIFEST_SHARDS_MAX];
+    size_t stewards_len;
+    bool accept_margin; /* k + f receipts will do. */
+    unsigned patience_s;
+    const char *certificate; /* Another copy of it; may be NULL. */
 };
 
 struct deposit_result {
     struct digest deposit_id, manifest_hash;
     uint64_t segments, shard_size, plain_size, verified;
     bool resumed;
+    /* Stewards: */
+    unsigned receipts, acknowledgements;
+    bool sealed;
+    char *certificate; /* Its path; the caller frees. */
 };
 
-/* Returns OK or a status with words in |errmsg|; |c| is for progress only. */
+/* Return OK or a status with words in |errmsg|; |c| is for progress only. */
 MUST_CHECK int deposit_offline(struct cli *c,
+                               const struct deposit_options *o,
+                               struct deposit_result *result,
+                               char *errmsg);
+MUST_CHECK int deposit_network(struct cli *c,
                                const struct deposit_options *o,
                                struct deposit_result *result,
                                char *errmsg);

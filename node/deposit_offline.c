@@ -1,29 +1,20 @@
 #include "node/deposit_offline.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crypto/secret.h"
-#include "node/lint.h"
 #include "node/shard_folder.h"
-#include "protocol/policy.h"
 
-uint64_t segments_for(uint64_t size, uint32_t segment_size)
+static int plan_make(struct depositing *d, const char *folder)
 {
-    return (size + segment_size - 1) / segment_size;
-}
-
-static int plan_make(struct offline *d, const char *folder)
-{
-    struct journal_plan *p = secret_new(sizeof(*p));
+    struct journal_plan *p = deposit_plan_new(d);
     struct sign_key key;
     struct rng rng;
     uint8_t random[32];
     int rv;
 
     if (p == NULL) {
-        errmsg_set(d->errmsg, "no locked memory; raise 'ulimit -l'");
         return ERR_NOMEM;
     }
     rng_init_system(&rng);
@@ -32,53 +23,15 @@ static int plan_make(struct offline *d, const char *folder)
     memcpy(p->author.bytes, key.pk, DIGEST_SIZE);
     rng_bytes(&rng, random, sizeof(random));
     manifest_deposit_id(&p->deposit_id, &p->net, &p->author, random);
-    (void)snprintf(p->label, sizeof(p->label), "%s", d->o->label);
-    p->time_s = (uint64_t)time(NULL);
-    p->data_size = d->source.size;
-    p->segment_size = d->o->segment_size;
-    p->k = d->o->k;
-    p->n = d->o->n;
-    p->codec = d->o->codec;
-    p->cadence_days = d->o->cadence_days;
-    vss_polynomials_init(&p->polynomials, d->o->t, &rng);
-    rv = policy_default(d->o->t, p->policy, sizeof(p->policy), &p->policy_size);
-    if (rv == OK) {
-        rv =
-            journal_create(&d->journal, folder, p, d->o->passphrase, d->errmsg);
-    }
+    p->offline = true;
+    rv = journal_create(&d->journal, folder, p, d->o->passphrase, d->errmsg);
     sign_key_wipe(&key);
     secret_free(p);
     return rv;
 }
 
-/* Does what is asked for now agree with what was begun? */
-static int plan_compare(struct offline *d)
-{
-    const struct journal_plan *p = d->journal.plan;
-    const struct deposit_options *o = d->o;
-
-    if (p->k != o->k || p->n != o->n || p->polynomials.t != o->t ||
-        p->segment_size != o->segment_size || p->codec != o->codec ||
-        strcmp(p->label, o->label) != 0) {
-        errmsg_set(d->errmsg,
-                   "'%s' holds an unfinished deposit with other settings; "
-                   "finish it with those, or choose another folder",
-                   o->into);
-        return ERR_MISMATCH;
-    }
-    if (p->data_size != d->source.size) {
-        errmsg_set(d->errmsg,
-                   "the model is %llu bytes now and was %llu when the deposit "
-                   "began; start a new deposit in another folder",
-                   (unsigned long long)d->source.size,
-                   (unsigned long long)p->data_size);
-        return ERR_MISMATCH;
-    }
-    return OK;
-}
-
 /* A finished deposit is never written over. */
-static bool into_is_free(struct offline *d)
+static bool into_is_free(struct depositing *d)
 {
     bool free_of_shards = true;
 
@@ -99,7 +52,7 @@ static bool into_is_free(struct offline *d)
     return free_of_shards;
 }
 
-static int plan_open(struct offline *d, bool *resumed)
+static int plan_open(struct depositing *d, bool *resumed)
 {
     char *folder = path_join(d->o->into, "journal");
     int rv = journal_clean(folder, d->errmsg);
@@ -111,7 +64,7 @@ static int plan_open(struct offline *d, bool *resumed)
     if (rv == ERR_NOTFOUND) {
         rv = into_is_free(d) ? plan_make(d, folder) : ERR_EXISTS;
     } else if (rv == OK) {
-        rv = plan_compare(d);
+        rv = deposit_plan_compare(d);
         if (rv != OK) {
             journal_close(&d->journal);
         }
@@ -120,36 +73,13 @@ static int plan_open(struct offline *d, bool *resumed)
     return rv;
 }
 
-static int params_make(struct offline *d)
-{
-    const struct journal_plan *p = d->journal.plan;
-    int rv = erasure_init(&d->params->code, p->k, p->n);
-
-    vss_commit(&p->polynomials, d->commitments);
-    content_key_derive(&d->params->key, &p->deposit_id,
-                       p->polynomials.a[0].bytes, &d->key_commit);
-    d->params->segment_size = p->segment_size;
-    d->params->codec = (enum codec_choice)p->codec;
-    return rv;
-}
-
-/* The catalogue tells of each file what lint takes it for. */
-static int lint_kinds(struct offline *d)
-{
-    struct lint lint;
-    int rv = lint_run(&lint, &d->source, d->errmsg);
-
-    if (rv == OK) {
-        lint_close(&lint);
-    }
-    return rv;
-}
-
 /* A shard is finished only behind the last segment. */
-static int sealed_check(struct offline *d)
+static int sealed_check(struct offline *o)
 {
+    struct depositing *d = &o->d;
+
     for (uint16_t i = 0; i < d->journal.plan->n; i++) {
-        if (d->sealed[i]) {
+        if (o->sealed[i]) {
             errmsg_set(d->errmsg,
                        "'%s' holds a finished shard %u, and its journal says "
                        "that the deposit is not so far; choose another folder",
@@ -160,19 +90,44 @@ static int sealed_check(struct offline *d)
     return OK;
 }
 
-static int deposit_run(struct offline *d, struct deposit_result *result)
+static int table_read(struct offline *o,
+                      const struct manifest *m,
+                      uint8_t *table)
 {
-    struct manifest *m = calloc(1, sizeof(*m));
-    int rv = m == NULL ? ERR_NOMEM : params_make(d);
+    uint64_t size = shard_table_size(m->segments);
+
+    return shard_file_read(
+        &o->shards[0]->file, (m->shard_size - LEAF_SIZE - size) / LEAF_SIZE,
+        size / LEAF_SIZE, table, o->shards[0]->scratch, o->d.errmsg);
+}
+
+static int offline_read_back(struct offline *o,
+                             const struct manifest *m,
+                             uint64_t *verified)
+{
+    uint8_t *table = malloc(shard_table_size(m->segments));
+    int rv = shards_reopen(o, m);
 
     if (rv == OK) {
-        rv = shards_begin(d);
+        rv = table == NULL ? ERR_NOMEM : table_read(o, m, table);
     }
+    if (rv == OK) {
+        rv = read_back(&o->d, m, o->d.streams, table, verified);
+    }
+    free(table);
+    return rv;
+}
+
+static int segments_run(struct offline *o)
+{
+    struct depositing *d = &o->d;
+    int rv = shards_begin(o);
+
     if (rv == OK) {
         rv = source_verify(d);
     }
     if (rv == OK && !segments_all(d)) {
-        rv = sealed_check(d);
+        rv = sealed_check(o);
         if (rv == OK) {
             rv = segments_move(d);
         }
@@ -180,18 +135,24 @@ static int deposit_run(struct offline *d, struct deposit_result *result)
     if (rv == OK) {
         rv = source_recheck(&d->source, d->errmsg);
     }
+    return rv == OK ? shards_finish(o) : rv;
+}
+
+static int deposit_run(struct offline *o, struct deposit_result *result)
+{
+    struct depositing *d = &o->d;
+    struct manifest *m = calloc(1, sizeof(*m));
+    int rv = m == NULL ? ERR_NOMEM : segments_run(o);
+
     if (rv == OK) {
-        rv = shards_finish(d, &result->shard_size);
+        manifest_fill(d, m);
+        rv = manifest_write(o, m, &result->manifest_hash);
     }
     if (rv == OK) {
-        manifest_fill(d, result->shard_size, m);
-        rv = manifest_write(d, m, &result->manifest_hash);
+        rv = offline_read_back(o, m, &result->verified);
     }
     if (rv == OK) {
-        rv = read_back(d, m, &result->verified);
-    }
-    if (rv == OK) {
-        rv = shares_write(d, &result->manifest_hash);
+        rv = shares_write(o, &result->manifest_hash);
     }
     if (rv == OK) {
         /* The names of folders that an earlier run made. */
@@ -201,79 +162,61 @@ static int deposit_run(struct offline *d, struct deposit_result *result)
         result->deposit_id = m->deposit_id;
         result->segments = m->segments;
         result->plain_size = m->plain_size;
+        result->shard_size = m->shard_size;
         rv = journal_erase(&d->journal, d->errmsg);
     }
     free(m);
     return rv;
 }
 
-static void deposit_close(struct offline *d)
+static const char *shard_why(struct depositing *d, uint16_t index)
 {
-    for (size_t i = 0; i < MANIFEST_SHARDS_MAX; i++) {
-        if (d->shards[i] != NULL) {
-            shard_stream_close(d->shards[i]);
-            free(d->shards[i]);
-        }
-    }
-    recovery_params_free(d->params);
-    free(d->sealer);
-    free(d->last);
-    journal_close(&d->journal);
+    struct offline *o = (struct offline *)d;
+
+    return o->shards[index]->errmsg;
 }
 
 int deposit_offline(struct cli *c,
-                    const struct deposit_options *o,
+                    const struct deposit_options *options,
                     struct deposit_result *result,
                     char *errmsg)
 {
-    struct offline *d = calloc(1, sizeof(*d));
-    int rv = d == NULL ? ERR_NOMEM : OK;
+    struct offline *o = calloc(1, sizeof(*o));
+    struct depositing *d = &o->d;
+    int rv;
 
     errmsg[0] = '\0';
-    if (rv != OK) {
+    if (o == NULL) {
         errmsg_set(errmsg, "out of memory");
-        return rv;
+        return ERR_NOMEM;
     }
     d->c = c;
-    d->o = o;
+    d->o = options;
     d->errmsg = errmsg;
-    rv = source_open(&d->source, o->source, errmsg);
-    if (rv != OK) {
-        goto out_source;
-    }
-    rv = lint_kinds(d);
-    if (rv == OK && source_holds(&d->source, o->into)) {
-        errmsg_set(errmsg,
-                   "'%s' is in the model itself; choose a folder outside of it",
-                   o->into);
-        rv = ERR_BAD;
-    }
+    d->why = shard_why;
+    deposit_init(d);
+    d->quorum = options->n;
+    rv = deposit_source(d, options->into);
     if (rv == OK) {
-        rv = folder_make(o->into, 0700, errmsg);
+        rv = folder_make(options->into, 0700, errmsg);
     }
     if (rv == OK) {
         rv = plan_open(d, &result->resumed);
     }
-    if (rv != OK) {
-        goto out_source;
-    }
-    errmsg[0] = '\0'; /* plan_open() tells why it does not resume. */
-    d->params = recovery_params_new();
-    d->sealer = calloc(1, sizeof(*d->sealer));
-    d->last = calloc(1, sizeof(*d->last));
-    rv = ERR_NOMEM;
-    if (d->params != NULL && d->sealer != NULL && d->last != NULL) {
-        rv = job_open(&d->job, 0, errmsg);
+    if (rv == OK) {
+        errmsg[0] = '\0'; /* plan_open() tells why it does not resume. */
+        rv = deposit_begin(d);
     }
     if (rv == OK) {
-        rv = deposit_run(d, result);
-        job_close(&d->job);
-    } else if (errmsg[0] == '\0') {
-        errmsg_set(errmsg, "no memory that can be locked; raise 'ulimit -l'");
+        rv = deposit_run(o, result);
     }
-    deposit_close(d);
-out_source:
-    source_close(&d->source);
-    free(d);
+    for (size_t i = 0; i < MANIFEST_SHARDS_MAX; i++) {
+        if (o->shards[i] != NULL) {
+            shard_stream_close(o->shards[i]);
+            free(o->shards[i]);
+        }
+    }
+    deposit_end(d);
+    free(o);
     return rv;
 }

@@ -7,37 +7,11 @@
 #include "protocol/feed.h"
 #include "protocol/share.h"
 
-void manifest_fill(const struct offline *d, uint64_t size, struct manifest *m)
-{
-    const struct journal_plan *p = d->journal.plan;
-    uint64_t data = segments_for(p->data_size, p->segment_size);
-
-    memset(m, 0, sizeof(*m));
-    m->net = p->net;
-    m->deposit_id = p->deposit_id;
-    memcpy(m->label, p->label, sizeof(m->label));
-    m->time_s = p->time_s;
-    m->plain_size = p->data_size;
-    m->segment_size = p->segment_size;
-    m->segments = d->journal.committed;
-    m->catalogue_segments = (uint32_t)(d->journal.committed - data);
-    m->k = p->k;
-    m->n = p->n;
-    m->t = p->polynomials.t;
-    m->shard_size = size;
-    memcpy(m->roots, d->roots, sizeof(m->roots));
-    m->offline = true;
-    memcpy(m->commitments, d->commitments, sizeof(m->commitments));
-    m->key_commit = d->key_commit;
-    memcpy(m->policy, p->policy, p->policy_size);
-    m->policy_size = p->policy_size;
-    m->cadence_days = p->cadence_days;
-}
-
-int manifest_write(struct offline *d,
+int manifest_write(struct offline *o,
                    const struct manifest *m,
                    struct digest *manifest_hash)
 {
+    struct depositing *d = &o->d;
     const struct journal_plan *p = d->journal.plan;
     uint8_t *payload = malloc(MANIFEST_SIZE_MAX);
     uint8_t *entry = malloc(FEED_ENTRY_MAX);
@@ -72,8 +46,9 @@ int manifest_write(struct offline *d,
     return rv;
 }
 
-int shares_write(struct offline *d, const struct digest *manifest_hash)
+int shares_write(struct offline *o, const struct digest *manifest_hash)
 {
+    struct depositing *d = &o->d;
     const struct journal_plan *p = d->journal.plan;
     char *folder = path_join(d->o->into, "shares");
     struct share_file *f = secret_new(sizeof(*f));

@@ -1,11 +1,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "node/deposit_offline.h"
-#include "node/shard_folder.h"
+#include "node/deposit_state.h"
 
 struct readback {
-    struct offline *d;
+    struct depositing *d;
     uint8_t *mem;
     char errmsg[ERRMSG_SIZE];
 };
@@ -31,7 +30,7 @@ static int readback_take(void *arg, uint64_t segment, struct slice plain)
 
 /* Which segments: all of a small deposit, else at least 16 and the share that
  * was asked for, spread at random. */
-static size_t readback_choose(const struct offline *d,
+static size_t readback_choose(const struct depositing *d,
                               struct restorer_place *places,
                               size_t len)
 {
@@ -54,60 +53,32 @@ static size_t readback_choose(const struct offline *d,
 }
 
 /* k shards at random serve the read-back. */
-static void readback_streams(struct offline *d, struct mover_stream **streams)
+static void readback_streams(struct depositing *d,
+                             struct mover_stream *const *all,
+                             struct mover_stream **streams)
 {
     const struct journal_plan *p = d->journal.plan;
+    uint64_t there = 0;
     uint16_t left = p->k;
     struct rng rng;
 
+    for (uint16_t i = 0; i < p->n; i++) {
+        there += all[i] != NULL ? 1 : 0;
+    }
     rng_init_system(&rng);
     for (uint16_t i = 0; i < p->n; i++) {
-        if (rng_below(&rng, (uint64_t)(p->n - i)) < left) {
-            streams[i] = &d->shards[i]->base.base;
+        if (all[i] != NULL && rng_below(&rng, there--) < left) {
+            streams[i] = all[i];
             left--;
         }
     }
 }
 
-static int shards_reopen(struct offline *d, const struct manifest *m)
-{
-    int rv = OK;
-
-    for (uint16_t i = 0; i < m->n && rv == OK; i++) {
-        char *folder = shard_folder_path(d->o->into, i);
-
-        shard_stream_close(d->shards[i]);
-        rv = shard_file_open(&d->shards[i]->file, folder, &m->roots[i],
-                             m->shard_size, d->errmsg);
-        if (rv == OK) {
-            shard_stream_init(d->shards[i], i, &d->job.loop);
-        }
-        free(folder);
-    }
-    return rv;
-}
-
-static int table_read(struct offline *d,
-                      const struct manifest *m,
-                      struct restorer_place **places)
-{
-    uint64_t size = shard_table_size(m->segments);
-    uint8_t *table = malloc(size);
-    int rv = ERR_NOMEM;
-
-    if (table != NULL) {
-        rv = shard_file_read(
-            &d->shards[0]->file, (m->shard_size - LEAF_SIZE - size) / LEAF_SIZE,
-            size / LEAF_SIZE, table, d->shards[0]->scratch, d->errmsg);
-    }
-    if (rv == OK) {
-        rv = recovery_places(m, table, places, d->errmsg);
-    }
-    free(table);
-    return rv;
-}
-
-int read_back(struct offline *d, const struct manifest *m, uint64_t *verified)
+int read_back(struct depositing *d,
+              const struct manifest *m,
+              struct mover_stream *const *all,
+              const uint8_t *table,
+              uint64_t *verified)
 {
     struct mover_stream *streams[MANIFEST_SHARDS_MAX] = {NULL};
     struct readback r = {.d = d};
@@ -115,19 +86,19 @@ int read_back(struct offline *d, const struct manifest *m, uint64_t *verified)
     struct progress bar;
     size_t len;
     uint64_t bytes = 0;
-    int rv = shards_reopen(d, m);
+    int rv = OK;
 
     r.mem = malloc(m->segment_size);
     if (r.mem == NULL) {
         rv = ERR_NOMEM;
     }
     if (rv == OK) {
-        rv = table_read(d, m, &places);
+        rv = recovery_places(m, table, &places, d->errmsg);
     }
     if (rv != OK) {
         goto out;
     }
-    readback_streams(d, streams);
+    readback_streams(d, all, streams);
     len = readback_choose(d, places, m->segments);
     for (size_t i = 0; i < len; i++) {
         bytes += places[i].size.ciphertext_size;

@@ -1,11 +1,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "node/deposit_offline.h"
+#include "node/deposit_state.h"
 
 struct source_stream {
     struct mover_blocking base;
-    struct offline *d;
+    struct depositing *d;
     char errmsg[ERRMSG_SIZE];
 };
 
@@ -19,7 +19,8 @@ static void source_execute(struct mover_blocking *b, struct mover_op *op)
 
 struct note_stream {
     struct mover_blocking base;
-    struct offline *d;
+    struct depositing *d;
+    uint64_t leaves; /* Of every shard, with the last commit. */
     char errmsg[ERRMSG_SIZE];
 };
 
@@ -27,11 +28,14 @@ static void note_execute(struct mover_blocking *b, struct mover_op *op)
 {
     struct note_stream *s = (struct note_stream *)b;
 
-    op->status = journal_commit(&s->d->journal, op->arg, s->errmsg);
+    const struct sealer_commit *commit = op->arg;
+
+    op->status = journal_commit(&s->d->journal, commit, s->errmsg);
+    s->leaves = commit->offset / LEAF_SIZE;
 }
 
 /* The same files give the same catalogue, whichever run makes it. */
-static int catalogue_make(struct offline *d)
+static int catalogue_make(struct depositing *d)
 {
     const struct journal_plan *p = d->journal.plan;
 
@@ -43,7 +47,7 @@ static int catalogue_make(struct offline *d)
 }
 
 /* Where the plaintext of a segment begins in the source. */
-uint64_t segment_start(const struct offline *d, uint64_t segment)
+uint64_t segment_start(const struct depositing *d, uint64_t segment)
 {
     const struct journal_plan *p = d->journal.plan;
     uint64_t data = segments_for(p->data_size, p->segment_size);
@@ -53,9 +57,9 @@ uint64_t segment_start(const struct offline *d, uint64_t segment)
 }
 
 struct seal_context {
-    struct offline *d;
+    struct depositing *d;
+    const struct note_stream *notes;
     uint64_t last_data; /* Number of data segments. */
-    uint32_t segment_size;
     int status;
 };
 
@@ -65,7 +69,7 @@ static void step_sealer(void *mover,
                         struct mover_out *out)
 {
     struct seal_context *s = mover;
-    struct offline *d = s->d;
+    struct depositing *d = s->d;
     struct mover_event seen = *ev;
 
     if (ev->type == MV_READ && ev->status == OK && ev->id + 1 == s->last_data) {
@@ -76,10 +80,13 @@ static void step_sealer(void *mover,
         }
     }
     sealer_step(d->sealer, &seen, out);
+    if (ev->type == MV_NOTED && ev->status == OK && d->on_commit != NULL) {
+        d->on_commit(d, s->notes->leaves);
+    }
 }
 
 /* Read one committed segment again, and compare. */
-static int segment_compare(struct offline *d, uint64_t i, uint8_t *mem)
+static int segment_compare(struct depositing *d, uint64_t i, uint8_t *mem)
 {
     struct journal_segment s;
     struct digest digest;
@@ -102,7 +109,7 @@ static int segment_compare(struct offline *d, uint64_t i, uint8_t *mem)
 
 /* Read again all that is committed: the source must be what it was, and its
  * hashes must be as if there had been no interruption. */
-int source_verify(struct offline *d)
+int source_verify(struct depositing *d)
 {
     const struct journal_plan *p = d->journal.plan;
     uint64_t data = segments_for(p->data_size, p->segment_size);
@@ -141,7 +148,7 @@ int source_verify(struct offline *d)
     return rv;
 }
 
-static void seal_explain(struct offline *d,
+static void seal_explain(struct depositing *d,
                          int rv,
                          const struct source_stream *source,
                          const struct note_stream *notes)
@@ -149,8 +156,9 @@ static void seal_explain(struct offline *d,
     const char *said =
         source->errmsg[0] != '\0' ? source->errmsg : notes->errmsg;
 
-    for (uint16_t i = 0; i < d->journal.plan->n && said[0] == '\0'; i++) {
-        said = d->shards[i]->errmsg;
+    for (uint16_t i = 0;
+         i < d->journal.plan->n && said[0] == '\0' && d->why != NULL; i++) {
+        said = d->why(d, i);
     }
     if (said[0] != '\0') {
         errmsg_set(d->errmsg, "%s", said);
@@ -161,22 +169,20 @@ static void seal_explain(struct offline *d,
     }
 }
 
-int segments_move(struct offline *d)
+int segments_move(struct depositing *d)
 {
     const struct journal_plan *p = d->journal.plan;
     uint64_t data = segments_for(p->data_size, p->segment_size);
     struct source_stream source = {.d = d};
     struct note_stream notes = {.d = d};
-    struct mover_stream *streams[MANIFEST_SHARDS_MAX] = {NULL};
     struct sealer_config sc = {
-        .params = d->params, .quorum = p->n, .data_size = p->data_size};
-    struct seal_context context = {
-        .d = d, .last_data = data, .segment_size = p->segment_size};
+        .params = d->params, .quorum = d->quorum, .data_size = p->data_size};
+    struct seal_context context = {.d = d, .notes = &notes, .last_data = data};
     struct mover_run_config mc = {.step = step_sealer,
                                   .mover = &context,
                                   .source = &source.base.base,
                                   .notes = &notes.base.base,
-                                  .streams = streams,
+                                  .streams = d->streams,
                                   .streams_len = p->n,
                                   .buffer_size = sealer_buffer_size(d->params)};
     struct progress bar;
@@ -185,9 +191,6 @@ int segments_move(struct offline *d)
     sc.window =
         segment_window(mc.buffer_size, d->job.threads, SEALER_WINDOW_MAX);
     mc.buffers_len = sc.window;
-    for (uint16_t i = 0; i < p->n; i++) {
-        streams[i] = &d->shards[i]->base.base;
-    }
     for (unsigned i = 0; i < sc.window && rv == OK; i++) {
         rng_init_system(&sc.rngs[i]);
         rv = codec_state_new(&sc.codecs[i]);
@@ -207,6 +210,9 @@ int segments_move(struct offline *d)
         progress_start(&bar, d->c, "sealing", p->data_size);
         rv = job_run(&d->job, &mc, &bar);
         progress_end(&bar, rv == OK);
+        for (uint16_t i = 0; i < p->n; i++) {
+            d->lost |= d->sealer->lost[i] ? (uint64_t)1 << i : 0;
+        }
         if (rv != OK) {
             seal_explain(d, rv, &source, &notes);
         }
@@ -218,7 +224,7 @@ int segments_move(struct offline *d)
 }
 
 /* Is every segment committed? Then only the tails may be missing. */
-bool segments_all(const struct offline *d)
+bool segments_all(const struct depositing *d)
 {
     const struct journal_plan *p = d->journal.plan;
 

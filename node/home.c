@@ -3,7 +3,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "crypto/keyfile.h"
 #include "crypto/secret.h"
 #include "protocol/canon.h"
 
@@ -63,12 +62,11 @@ static int keys_decode(struct home_keys *keys, struct slice in)
     return rv;
 }
 
-/* Seal |payload| into a new key file. */
-static int keyfile_create(const char *path,
-                          enum keyfile_purpose purpose,
-                          struct slice passphrase,
-                          struct slice payload,
-                          char *errmsg)
+int home_keyfile_create(const char *path,
+                        enum keyfile_purpose purpose,
+                        struct slice passphrase,
+                        struct slice payload,
+                        char *errmsg)
 {
     uint8_t *file = secret_new(payload.size + KEYFILE_OVERHEAD);
     struct rng rng;
@@ -91,14 +89,13 @@ static int keyfile_create(const char *path,
     return rv;
 }
 
-/* Open a key file into |payload|, of |max| bytes. */
-static int keyfile_load(const char *path,
-                        enum keyfile_purpose purpose,
-                        struct slice passphrase,
-                        uint8_t *payload,
-                        size_t max,
-                        size_t *size,
-                        char *errmsg)
+int home_keyfile_read(const char *path,
+                      enum keyfile_purpose purpose,
+                      struct slice passphrase,
+                      uint8_t *payload,
+                      size_t max,
+                      size_t *size,
+                      char *errmsg)
 {
     struct keyfile_info info;
     uint8_t *file = NULL;
@@ -153,8 +150,8 @@ int home_create(const char *home, struct slice passphrase, char *errmsg)
         scalar_random(&keys->vrf, &rng);
         rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
         assert(rv == OK);
-        rv = keyfile_create(path, KEYFILE_NODE, passphrase,
-                            slice_of(payload, size), errmsg);
+        rv = home_keyfile_create(path, KEYFILE_NODE, passphrase,
+                                 slice_of(payload, size), errmsg);
     }
     free(path);
     secret_free(payload);
@@ -200,8 +197,8 @@ int home_keys_read(const char *home,
         rv = ERR_NOMEM;
     }
     if (rv == OK) {
-        rv = keyfile_load(path, KEYFILE_NODE, passphrase, payload,
-                          KEYS_SIZE_MAX, &size, errmsg);
+        rv = home_keyfile_read(path, KEYFILE_NODE, passphrase, payload,
+                               KEYS_SIZE_MAX, &size, errmsg);
     }
     if (rv == OK) {
         rv = keys_decode(got, slice_of(payload, size));
@@ -236,8 +233,8 @@ int network_psk_create(const char *path, char *errmsg)
     }
     rng_init_system(&rng);
     rng_bytes(&rng, psk, HOME_PSK_SIZE);
-    rv = keyfile_create(path, KEYFILE_NETWORK, slice_of(NULL, 0),
-                        slice_of(psk, HOME_PSK_SIZE), errmsg);
+    rv = home_keyfile_create(path, KEYFILE_NETWORK, slice_of(NULL, 0),
+                             slice_of(psk, HOME_PSK_SIZE), errmsg);
     secret_free(psk);
     return rv;
 }
@@ -245,8 +242,8 @@ int network_psk_create(const char *path, char *errmsg)
 int network_psk_read(const char *path, uint8_t psk[HOME_PSK_SIZE], char *errmsg)
 {
     size_t size = 0;
-    int rv = keyfile_load(path, KEYFILE_NETWORK, slice_of(NULL, 0), psk,
-                          HOME_PSK_SIZE, &size, errmsg);
+    int rv = home_keyfile_read(path, KEYFILE_NETWORK, slice_of(NULL, 0), psk,
+                               HOME_PSK_SIZE, &size, errmsg);
 
     if (rv == OK && size != HOME_PSK_SIZE) {
         errmsg_set(errmsg, "'%s' is no network secret", path);

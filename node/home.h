@@ -2,6 +2,7 @@
 #define CAIRN_NODE_HOME_H
 
 #include "crypto/group.h"
+#include "crypto/keyfile.h"
 #include "crypto/noise.h"
 #include "crypto/sign.h"
 #include "node/file.h"
@@ -50,5 +51,21 @@ MUST_CHECK int network_psk_create(const char *path, char *errmsg);
 MUST_CHECK int network_psk_read(const char *path,
                                 uint8_t psk[HOME_PSK_SIZE],
                                 char *errmsg);
+
+/* Any key file. Seal |payload| into a new one, 0600; ERR_EXISTS. */
+MUST_CHECK int home_keyfile_create(const char *path,
+                                   enum keyfile_purpose purpose,
+                                   struct slice passphrase,
+                                   struct slice payload,
+                                   char *errmsg);
+/* Open one into |payload|, secret memory of |max| bytes. ERR_NOTFOUND,
+ * ERR_AUTH for a wrong passphrase, and what else keyfile_open() returns. */
+MUST_CHECK int home_keyfile_read(const char *path,
+                                 enum keyfile_purpose purpose,
+                                 struct slice passphrase,
+                                 uint8_t *payload,
+                                 size_t max,
+                                 size_t *size,
+                                 char *errmsg);
 
 #endif /* CAIRN_NODE_HOME_H */

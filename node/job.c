@@ -135,7 +135,10 @@ int job_run(struct job *j,
     config->arg = j;
     rv = mover_run_start(&j->run, config);
     if (rv == OK) {
-        uv_run(&j->loop, UV_RUN_DEFAULT);
+        /* Others may live on this loop, such as links. */
+        while (j->run != NULL) {
+            uv_run(&j->loop, UV_RUN_ONCE);
+        }
         rv = j->status;
     }
     job_listen(j, false);

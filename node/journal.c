@@ -14,7 +14,7 @@
 #include "protocol/canon.h"
 #include "protocol/policy.h"
 
-#define PLAN_FIELDS    17
+#define PLAN_FIELDS    18
 #define PLAN_SIZE_MAX  16384U
 #define SEGMENT_RECORD 56U
 #define SEGMENT_BODY   48U
@@ -54,6 +54,8 @@ static int plan_encode(const struct journal_plan *p,
     canon_put_bin(&w, slice_of(p->polynomials.a, t * sizeof(struct scalar)));
     canon_put_bin(&w, slice_of(p->polynomials.b, t * sizeof(struct scalar)));
     canon_put_bin(&w, slice_of(p->seed, sizeof(p->seed)));
+    canon_put_bin(&w, slice_of(p->stewards,
+                               p->offline ? 0 : p->n * sizeof(struct digest)));
     rv = canon_write_end(&w, &written);
     if (rv == OK) {
         *size = written.size;
@@ -104,6 +106,10 @@ static int plan_decode(struct journal_plan *p, struct slice in)
     plan_read_polynomial(&r, p->polynomials.a, p->polynomials.t);
     plan_read_polynomial(&r, p->polynomials.b, p->polynomials.t);
     canon_bytes(&r, p->seed, sizeof(p->seed));
+    s = canon_bin(&r, 0, sizeof(p->stewards));
+    memcpy(p->stewards, s.data != NULL ? s.data : (const uint8_t *)"", s.size);
+    p->offline = s.size == 0;
+    canon_require(&r, p->offline || s.size == p->n * sizeof(struct digest));
     canon_leave(&r);
     canon_require(&r, p->segment_size >= SEGMENT_SIZE_MIN &&
                           p->segment_size % LEAF_SIZE == 0 && p->k >= 1 &&

@@ -31,6 +31,8 @@ struct journal_plan {
     size_t policy_size;
     struct vss_polynomials polynomials; /* Secret; t is in here. */
     uint8_t seed[SIGN_SEED_SIZE]; /* Offline: of the one-off key. Secret. */
+    bool offline;                 /* Else these have the columns: */
+    struct digest stewards[MANIFEST_SHARDS_MAX];
 };
 
 struct journal_segment {

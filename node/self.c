@@ -11,6 +11,16 @@ char *self_path(const char *home, const char *name)
     return path_join(home, name);
 }
 
+static int keys_read(struct self *s, struct slice passphrase, char *errmsg)
+{
+    int rv = home_keys_read(s->home, passphrase, &s->keys, errmsg);
+
+    if (rv == OK) {
+        memcpy(s->id.bytes, s->keys->node.pk, DIGEST_SIZE);
+    }
+    return rv;
+}
+
 int self_open(struct self *s,
               const char *home,
               struct slice passphrase,
@@ -21,15 +31,20 @@ int self_open(struct self *s,
 
     memset(s, 0, sizeof(*s));
     s->home = home;
+    s->steward = true;
     rv = config_read(&s->config, path, errmsg);
     free(path);
-    if (rv == OK) {
-        rv = home_keys_read(home, passphrase, &s->keys, errmsg);
-    }
-    if (rv == OK) {
-        memcpy(s->id.bytes, s->keys->node.pk, DIGEST_SIZE);
-    }
-    return rv;
+    return rv == OK ? keys_read(s, passphrase, errmsg) : rv;
+}
+
+int self_open_member(struct self *s,
+                     const char *home,
+                     struct slice passphrase,
+                     char *errmsg)
+{
+    memset(s, 0, sizeof(*s));
+    s->home = home;
+    return keys_read(s, passphrase, errmsg);
 }
 
 void self_close(struct self *s)
@@ -193,23 +208,25 @@ static int chain_fail(int rv, const char *path, char *errmsg)
 /* Are we in it, as we are? */
 static int charter_check(const struct self *s, const char *path, char *errmsg)
 {
-    const struct card *card = charter_steward(s->charter, &s->id);
+    const struct card *card = s->steward ? charter_steward(s->charter, &s->id)
+                                         : charter_member(s->charter, &s->id);
     char id[2 * DIGEST_SIZE + 1];
     struct element vrf_pk;
 
     if (card == NULL) {
         errmsg_set(errmsg,
-                   "the charter in '%s' does not have this steward, whose id "
-                   "is %s; found the network with the card that 'cairnd card' "
-                   "prints",
-                   path, text_hex(id, s->id.bytes, DIGEST_SIZE));
+                   "the charter in '%s' does not have this %s, whose id is "
+                   "%s; found the network with the card that '%s card' prints",
+                   path, s->steward ? "steward" : "member",
+                   text_hex(id, s->id.bytes, DIGEST_SIZE),
+                   s->steward ? "cairnd" : "cairn id");
         return ERR_NOTFOUND;
     }
     home_vrf_pk(s->keys, &vrf_pk);
     if (memcmp(card->node_pk, s->keys->node.pk, SIGN_PK_SIZE) != 0 ||
         memcmp(&card->vrf_pk, &vrf_pk, sizeof(vrf_pk)) != 0) {
         errmsg_set(errmsg,
-                   "the charter in '%s' has other keys for this steward than "
+                   "the charter in '%s' has other keys for this member than "
                    "'%s/keys'",
                    path, s->home);
         return ERR_MISMATCH;
@@ -245,18 +262,18 @@ static int psk_read(struct self *s, const char *path, char *errmsg)
 
 int self_join(struct self *s, const char *chain, const char *psk, char *errmsg)
 {
-    size_t size = 0;
     int rv;
 
     assert(s->keys != NULL && s->charter == NULL);
-    rv = file_read(chain, CHARTER_CHAIN_MAX, &s->chain, &size, errmsg);
+    rv = file_read(chain, CHARTER_CHAIN_MAX, &s->chain, &s->chain_size, errmsg);
     if (rv != OK) {
         return rv;
     }
     s->charter = calloc(1, sizeof(*s->charter));
-    rv = s->charter == NULL ? ERR_NOMEM
-                            : charter_chain_decode(s->charter, &s->net,
-                                                   slice_of(s->chain, size));
+    rv = s->charter == NULL
+             ? ERR_NOMEM
+             : charter_chain_decode(s->charter, &s->net,
+                                    slice_of(s->chain, s->chain_size));
     if (rv != OK) {
         return chain_fail(rv, chain, errmsg);
     }
