@@ -1,11 +1,13 @@
 #include "replication/keys.h"
 
-#define FEED_KEY_SIZE     (1U + DIGEST_SIZE + 4U)
-#define ENTRY_KEY_SIZE    (FEED_KEY_SIZE + 8U)
-#define SHARD_KEY_SIZE    (1U + DIGEST_SIZE + 2U)
-#define MANIFEST_KEY_SIZE (1U + DIGEST_SIZE)
+#define FEED_KEY_SIZE   (1U + DIGEST_SIZE + 4U)
+#define ENTRY_KEY_SIZE  (FEED_KEY_SIZE + 8U)
+#define SHARD_KEY_SIZE  (1U + DIGEST_SIZE + 2U)
+#define DIGEST_KEY_SIZE (1U + DIGEST_SIZE)
+#define VOTE_KEY_SIZE   (1U + 2 * DIGEST_SIZE)
 
-_Static_assert(ENTRY_KEY_SIZE <= KEY_SIZE_MAX, "the longest key fits");
+_Static_assert(ENTRY_KEY_SIZE <= KEY_SIZE_MAX && VOTE_KEY_SIZE <= KEY_SIZE_MAX,
+               "the longest keys fit");
 
 static struct key key_begin(enum key_kind kind, const struct digest *d)
 {
@@ -122,6 +124,64 @@ struct key key_manifest(const struct digest *deposit)
     return key_begin(KEY_MANIFEST, deposit);
 }
 
+struct key key_acknowledged(const struct digest *deposit)
+{
+    return key_begin(KEY_ACKNOWLEDGED, deposit);
+}
+
+struct key key_release(const struct digest *release)
+{
+    return key_begin(KEY_RELEASE, release);
+}
+
+struct key key_request(const struct digest *release)
+{
+    return key_begin(KEY_REQUEST, release);
+}
+
+static struct key vote_key(enum key_kind kind,
+                           const struct digest *release,
+                           const struct digest *member)
+{
+    struct key k = key_begin(kind, release);
+
+    memcpy(k.bytes + k.size, member->bytes, DIGEST_SIZE);
+    k.size += DIGEST_SIZE;
+    return k;
+}
+
+struct key key_approval(const struct digest *release,
+                        const struct digest *member)
+{
+    return vote_key(KEY_APPROVAL, release, member);
+}
+
+struct key key_decision(const struct digest *release,
+                        const struct digest *member)
+{
+    return vote_key(KEY_DECISION, release, member);
+}
+
+struct key key_approvals(const struct digest *release)
+{
+    return key_begin(KEY_APPROVAL, release);
+}
+
+struct key key_decisions(const struct digest *release)
+{
+    return key_begin(KEY_DECISION, release);
+}
+
+struct key key_holding(const struct digest *decision_hash)
+{
+    return key_begin(KEY_HOLDING, decision_hash);
+}
+
+struct key key_envelope(const struct digest *release)
+{
+    return key_begin(KEY_ENVELOPE, release);
+}
+
 int key_entry_parse(struct slice in,
                     struct digest *author,
                     uint32_t *incarnation,
@@ -156,11 +216,41 @@ int key_shard_parse(struct slice in, struct digest *deposit, uint16_t *index)
     return OK;
 }
 
-int key_manifest_parse(struct slice in, struct digest *deposit)
+static int digest_key_parse(struct slice in,
+                            enum key_kind kind,
+                            struct digest *d)
 {
-    if (!key_is(in, KEY_MANIFEST, MANIFEST_KEY_SIZE)) {
+    if (!key_is(in, kind, DIGEST_KEY_SIZE)) {
         return ERR_BAD;
     }
-    memcpy(deposit->bytes, in.data + 1, DIGEST_SIZE);
+    memcpy(d->bytes, in.data + 1, DIGEST_SIZE);
+    return OK;
+}
+
+int key_manifest_parse(struct slice in, struct digest *deposit)
+{
+    return digest_key_parse(in, KEY_MANIFEST, deposit);
+}
+
+int key_acknowledged_parse(struct slice in, struct digest *deposit)
+{
+    return digest_key_parse(in, KEY_ACKNOWLEDGED, deposit);
+}
+
+int key_release_parse(struct slice in, struct digest *release)
+{
+    return digest_key_parse(in, KEY_RELEASE, release);
+}
+
+int key_vote_parse(struct slice in,
+                   enum key_kind kind,
+                   struct digest *release,
+                   struct digest *member)
+{
+    if (!key_is(in, kind, VOTE_KEY_SIZE)) {
+        return ERR_BAD;
+    }
+    memcpy(release->bytes, in.data + 1, DIGEST_SIZE);
+    memcpy(member->bytes, in.data + 1 + DIGEST_SIZE, DIGEST_SIZE);
     return OK;
 }

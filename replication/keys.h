@@ -15,10 +15,31 @@
  *                                            compact range over its leaves
  *   'M' deposit[32]                          where its manifest is: author,
  *                                            incarnation, seq, manifest hash
+ *   'A' deposit[32]                          where our custodian's word is that
+ *                                            it holds the share: lab, and
+ *                                            incarnation and seq in our feed
  *
- * A steward's machine is started with the rows 'T', 'D' and 'M'. */
+ * Releases; a member is the author of what the row is about:
+ *
+ *   'R' release[32]                          where it stands here
+ *   'Q' release[32]                          the request, as it was signed
+ *   'V' release[32] member[32]               its approval, a binary SSHSIG:
+ *                                            checked when its bit in 'R' is
+ *                                            set; the last one before that
+ *   'C' release[32] member[32]               its custodian's decision, checked:
+ *                                            hash, manifest hash, share index,
+ *                                            share epoch, envelope's hash
+ *   'H' decision hash[32]                    an entry of another steward that
+ *                                            signs for holding it
+ *   'E' release[32]                          our custodian's envelope, with
+ *                                            share index and share epoch
+ *
+ * 'V', 'C' and 'H' are written whether the request is known yet or not. They
+ * are at most one a feed entry, and smaller than it.
+ *
+ * A steward's machine is started with the rows 'T', 'D', 'M', 'A' and 'R'. */
 
-#define KEY_SIZE_MAX 64U
+#define KEY_SIZE_MAX 80U
 
 enum key_kind {
     KEY_ENTRY = 'F',
@@ -26,7 +47,14 @@ enum key_kind {
     KEY_FORK = 'X',
     KEY_SHARD = 'D',
     KEY_PROGRESS = 'P',
-    KEY_MANIFEST = 'M'
+    KEY_MANIFEST = 'M',
+    KEY_ACKNOWLEDGED = 'A',
+    KEY_RELEASE = 'R',
+    KEY_REQUEST = 'Q',
+    KEY_APPROVAL = 'V',
+    KEY_DECISION = 'C',
+    KEY_HOLDING = 'H',
+    KEY_ENVELOPE = 'E'
 };
 
 struct key {
@@ -53,6 +81,18 @@ struct key key_fork(const struct digest *author,
 struct key key_shard(const struct digest *deposit, uint16_t index);
 struct key key_progress(const struct digest *deposit, uint16_t index);
 struct key key_manifest(const struct digest *deposit);
+struct key key_acknowledged(const struct digest *deposit);
+struct key key_release(const struct digest *release);
+struct key key_request(const struct digest *release);
+struct key key_approval(const struct digest *release,
+                        const struct digest *member);
+struct key key_decision(const struct digest *release,
+                        const struct digest *member);
+/* The prefixes of all approvals and all decisions of one release. */
+struct key key_approvals(const struct digest *release);
+struct key key_decisions(const struct digest *release);
+struct key key_holding(const struct digest *decision_hash);
+struct key key_envelope(const struct digest *release);
 
 static inline struct slice key_slice(const struct key *k)
 {
@@ -71,5 +111,12 @@ MUST_CHECK int key_shard_parse(struct slice in,
                                struct digest *deposit,
                                uint16_t *index);
 MUST_CHECK int key_manifest_parse(struct slice in, struct digest *deposit);
+MUST_CHECK int key_acknowledged_parse(struct slice in, struct digest *deposit);
+MUST_CHECK int key_release_parse(struct slice in, struct digest *release);
+/* Of an approval or a decision. */
+MUST_CHECK int key_vote_parse(struct slice in,
+                              enum key_kind kind,
+                              struct digest *release,
+                              struct digest *member);
 
 #endif /* CAIRN_REPLICATION_KEYS_H */

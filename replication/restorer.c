@@ -140,6 +140,23 @@ static int stream_next(const struct restorer *r,
     return best;
 }
 
+/* There is nobody left to ask: wait for those that may recover, or give up. */
+static void slot_wait(struct restorer_slot *slot)
+{
+    struct restorer *r = slot->owner;
+    uint64_t left =
+        slot->have | slot->asked | (slot->again & r->config.streams);
+
+    if (bits_len(left) < r->config.params->code.k ||
+        (slot->again_ms == 0 && slot->retries == RESTORER_RETRIES)) {
+        restorer_fail(r, ERR_NOTFOUND);
+    } else if (slot->again_ms == 0) {
+        slot->again_ms =
+            r->mono_ms + ((uint64_t)RESTORER_RETRY_MS << slot->retries);
+        slot->retries++;
+    }
+}
+
 static void slot_fetch(struct restorer_slot *slot, struct mover_out *out)
 {
     struct restorer *r = slot->owner;
@@ -150,7 +167,7 @@ static void slot_fetch(struct restorer_slot *slot, struct mover_out *out)
         struct mover_action *a;
 
         if (stream < 0) {
-            restorer_fail(r, ERR_NOTFOUND);
+            slot_wait(slot);
             return;
         }
         slot->asked |= stream_bit((uint32_t)stream);
@@ -223,7 +240,9 @@ static void pump_fetch(struct restorer *r, struct mover_out *out)
     }
     slot->nth = r->next_fetch++;
     slot->place = r->config.places[slot->nth];
-    slot->have = slot->asked = slot->failed = 0;
+    slot->have = slot->asked = slot->failed = slot->again = 0;
+    slot->again_ms = 0;
+    slot->retries = 0;
     slot_move(slot, RESTORER_FETCHING);
     slot_fetch(slot, out);
 }
@@ -249,11 +268,46 @@ static void pump_send(struct restorer *r, struct mover_out *out)
     a->bytes = slot->plain;
 }
 
+/* Ask once more for one segment whose time has come: one a step, as above. */
+static void pump_again(struct restorer *r, struct mover_out *out)
+{
+    for (unsigned i = 0; i < r->config.window; i++) {
+        struct restorer_slot *slot = &r->slots[i];
+
+        if (slot->state == RESTORER_FETCHING && slot->again_ms != 0 &&
+            slot->again_ms <= r->mono_ms) {
+            slot->failed &= ~slot->again;
+            slot->again = 0;
+            slot->again_ms = 0;
+            slot_fetch(slot, out);
+            return;
+        }
+    }
+}
+
+static void pump_timer(struct restorer *r, struct mover_out *out)
+{
+    uint64_t at = 0;
+
+    for (unsigned i = 0; i < r->config.window; i++) {
+        uint64_t again_ms = r->slots[i].again_ms;
+
+        if (again_ms != 0 && (at == 0 || again_ms < at)) {
+            at = again_ms;
+        }
+    }
+    if (at != 0 && at != r->wake_ms) {
+        mover_act(out, MV_WAKE_AT)->off = at;
+        r->wake_ms = at;
+    }
+}
+
 static void restorer_pump(struct restorer *r, struct mover_out *out)
 {
     if (r->status == OK) {
         pump_send(r, out);
         pump_fetch(r, out);
+        pump_timer(r, out);
     }
     if (r->pending == 0 &&
         (r->status != OK || r->next_send == r->config.places_len)) {
@@ -284,6 +338,32 @@ static void restorer_on_buffer(struct restorer *r, const struct mover_event *ev)
     slot_move(slot, RESTORER_FREE);
 }
 
+/* One that alone kept the segment waiting rests, like one that failed. */
+static void slot_judge(const struct restorer_slot *slot)
+{
+    struct restorer *r = slot->owner;
+    uint16_t slowest = 0;
+    uint64_t most = 0;
+    uint64_t next = 0;
+
+    for (uint16_t i = 0; i < r->config.params->code.n; i++) {
+        uint64_t took =
+            (slot->have & stream_bit(i)) != 0 ? slot->took_ms[i] : 0;
+
+        if (took > most) {
+            next = most;
+            most = took;
+            slowest = i;
+        } else if (took > next) {
+            next = took;
+        }
+    }
+    if (r->config.params->code.k > 1 && most >= RESTORER_SLOW_MS &&
+        most / RESTORER_SLOW_TIMES >= next) {
+        r->rest_until[slowest] = r->mono_ms + RESTORER_REST_MS;
+    }
+}
+
 static void restorer_on_read(struct restorer *r,
                              const struct mover_event *ev,
                              struct mover_out *out)
@@ -297,18 +377,23 @@ static void restorer_on_read(struct restorer *r,
     if (ev->status == OK) {
         took = ev->mono_ms - slot->asked_ms[ev->stream];
         r->latency[ev->stream] = (7 * r->latency[ev->stream] + took) / 8;
+        slot->took_ms[ev->stream] = took;
         slot->have |= bit;
     } else {
         slot->failed |= bit;
+        if (ev->status != ERR_MISMATCH && ev->status != ERR_NOTFOUND) {
+            slot->again |= bit;
+        }
         r->errors[ev->stream]++;
         r->rest_until[ev->stream] = ev->mono_ms + RESTORER_REST_MS;
         if (r->status == OK) {
             slot_fetch(slot, out);
         }
     }
-    if (slot->asked == 0 && r->status == OK) {
+    if (bits_len(slot->have) == r->config.params->code.k && r->status == OK) {
         struct mover_action *a = ask(r, out, MV_WORK);
 
+        slot_judge(slot);
         slot_move(slot, RESTORER_OPENING);
         a->id = slot->place.segment;
         a->work = slot_open;
@@ -389,9 +474,14 @@ void restorer_step(struct restorer *r,
     case MV_LOST:
         restorer_on_lost(r, ev->stream);
         break;
+    case MV_WAKE:
+        r->wake_ms = 0;
+        if (r->status == OK) {
+            pump_again(r, out);
+        }
+        break;
     case MV_DURABLE:
     case MV_NOTED:
-    case MV_WAKE:
         break;
     case MV_CANCEL:
         restorer_fail(r, ERR_CANCELED);

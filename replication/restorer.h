@@ -9,7 +9,8 @@
  *
  *            k cells read, verified       MV_WORKED        in order
  *   FETCHING ---------------------> OPENING ------> OPENED --------> SENDING
- *      ^  | a cell is missing or bad: another stream is asked          |
+ *      ^  | a cell is missing or bad: another stream is asked,         |
+ *      |  | and those that may recover again after a while             |
  *      +--+                                 FREE <---------------------+
  *                                                   MV_SENT
  *
@@ -24,10 +25,22 @@
  *
  * It prefers data cells, which need no rebuilding, then the streams that
  * answered fastest. One that failed rests for RESTORER_REST_MS, unless there
- * are not k others. */
+ * are not k others; so does one that alone kept a segment waiting for
+ * RESTORER_SLOW_MS, and RESTORER_SLOW_TIMES as long as the next slowest did.
+ * Nobody else is asked while a cell is on its way, however slow: its memory is
+ * in use until the driver answers, so it is the driver that loses patience.
+ *
+ * When a segment has fewer than k streams left, those that failed otherwise
+ * than with ERR_MISMATCH or ERR_NOTFOUND, which say that the cell is not
+ * there, are asked once more, RESTORER_RETRIES times: after RESTORER_RETRY_MS,
+ * and then after twice as long each time. */
 
 #define RESTORER_WINDOW_MAX 8
 #define RESTORER_REST_MS    30000U
+#define RESTORER_SLOW_MS    1000U
+#define RESTORER_SLOW_TIMES 4U
+#define RESTORER_RETRIES    5U
+#define RESTORER_RETRY_MS   1000U
 
 /* Where a segment lies; the driver reads it from a segment table. */
 struct restorer_place {
@@ -53,10 +66,14 @@ struct restorer_slot {
     size_t nth; /* In config.places. */
     uint32_t buf;
     struct segment_room room; /* |plain| is the decoder's scratch. */
-    /* Streams as bits: answered well, still asked, failed. */
-    uint64_t have, asked, failed;
+    /* Streams as bits: answered well, still asked, failed, and of those the
+     * ones that may do better later. */
+    uint64_t have, asked, failed, again;
+    uint64_t again_ms; /* When those are asked once more; 0: not yet. */
+    unsigned retries;
     uint64_t asked_ms[MANIFEST_SHARDS_MAX];
-    struct codec_state *codec; /* Lent by the configuration. */
+    uint64_t took_ms[MANIFEST_SHARDS_MAX]; /* Of those in |have|. */
+    struct codec_state *codec;             /* Lent by the configuration. */
     struct erasure_plan plan;
     uint64_t plan_have; /* The survivors that |plan| is for; 0: none. */
     struct slice plain;
@@ -80,6 +97,7 @@ struct restorer {
     uint64_t latency[MANIFEST_SHARDS_MAX]; /* Smoothed, ms. */
     unsigned errors[MANIFEST_SHARDS_MAX];  /* For the report. */
     uint64_t mono_ms;
+    uint64_t wake_ms; /* Asked for; 0: none. */
     unsigned pending; /* Actions that are still to be answered. */
     bool sending, ended;
     int status;

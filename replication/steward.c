@@ -20,6 +20,7 @@ int steward_new(struct steward **out, const struct steward_config *config)
     s->config = *config;
     s->next_id = 1;
     s->next_born = 1;
+    s->self_member = steward_member_index(s, &config->self);
     *out = s;
     return OK;
 }
@@ -99,6 +100,9 @@ static void start_shard(struct steward *s, const struct core_row *row)
     got.incarnation = d->incarnation;
     got.seq = d->seq;
     got.manifest_hash = d->manifest_hash;
+    got.has_share = d->has_share;
+    got.share_incarnation = d->share_incarnation;
+    got.share_seq = d->share_seq;
     *d = got;
     steward_deposit_count(s, d, 1);
 }
@@ -115,6 +119,18 @@ static void start_manifest(struct steward *s, const struct core_row *row)
     d->incarnation = got.incarnation;
     d->seq = got.seq;
     d->manifest_hash = got.manifest_hash;
+}
+
+static void start_share(struct steward *s, const struct core_row *row)
+{
+    struct steward_deposit got, *d;
+    int rv = steward_share_read(&got, row);
+
+    assert(rv == OK);
+    d = start_deposit(s, &got);
+    d->has_share = true;
+    d->share_incarnation = got.share_incarnation;
+    d->share_seq = got.share_seq;
 }
 
 static void on_start(struct steward *s, const struct core_event *ev)
@@ -135,6 +151,12 @@ static void on_start(struct steward *s, const struct core_event *ev)
         case KEY_MANIFEST:
             start_manifest(s, row);
             break;
+        case KEY_ACKNOWLEDGED:
+            start_share(s, row);
+            break;
+        case KEY_RELEASE:
+            steward_release_start(s, row);
+            break;
         default: /* Rows that are read when they are needed. */
             break;
         }
@@ -154,10 +176,11 @@ static void on_start(struct steward *s, const struct core_event *ev)
 
 /* --- Work ---------------------------------------------------------------- */
 
-static bool link_has_work(const struct steward_link *l)
+static bool link_has_work(const struct steward *s, const struct steward_link *l)
 {
     return l->up && (l->heads_due || l->state == LINK_APPLYING ||
                      (l->state == LINK_IDLE && l->inbox != NULL) ||
+                     (l->state == LINK_WAITING && steward_custody_is_free(s)) ||
                      (l->look && !l->wants) || l->proofs_due);
 }
 
@@ -169,7 +192,8 @@ static void link_work(struct steward *s,
         steward_heads_say(s, l, out);
     } else if (l->state == LINK_APPLYING) {
         steward_entries_apply(s, l, out);
-    } else if (l->state == LINK_IDLE && l->inbox != NULL) {
+    } else if ((l->state == LINK_IDLE && l->inbox != NULL) ||
+               (l->state == LINK_WAITING && steward_custody_is_free(s))) {
         steward_inbox_first(s, l, out);
     } else if (l->look && !l->wants) {
         steward_want_next(s, l, out);
@@ -184,7 +208,7 @@ static struct steward_link *link_next(struct steward *s)
     for (uint32_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         uint32_t at = (s->turn + i) % STEWARD_LINKS_MAX;
 
-        if (link_has_work(&s->links[at])) {
+        if (link_has_work(s, &s->links[at])) {
             s->turn = at + 1;
             return &s->links[at];
         }
@@ -201,12 +225,52 @@ static void on_wake(struct steward *s, struct core_out *out)
         steward_expire(s, out);
         return;
     }
-    if (steward_wants_expire(s, out)) {
+    if (steward_wants_expire(s, out) || steward_recipients_expire(s, out)) {
+        return;
+    }
+    s->desk_next = !s->desk_next;
+    if (s->desk_next && steward_desk_has_work(s)) {
+        steward_desk_work(s, out);
         return;
     }
     l = link_next(s);
-    if (l != NULL) {
+    if (l == NULL && steward_desk_has_work(s)) {
+        steward_desk_work(s, out);
+    } else if (l != NULL) {
         link_work(s, l, out);
+    }
+}
+
+/* What was read for the first message of a link. */
+static void on_link_rows(struct steward *s,
+                         struct steward_link *l,
+                         const struct core_event *ev,
+                         struct core_out *out)
+{
+    int rv = message_decode(&s->in, slice_of(l->inbox->bytes, l->inbox->size));
+
+    assert(rv == OK);
+    switch (l->state) {
+    case LINK_SERVING:
+        steward_on_served(s, l, ev, out);
+        break;
+    case LINK_READING:
+        steward_on_offer(s, l, ev, out);
+        break;
+    case LINK_DEALING:
+        steward_on_deal(s, l, ev, out);
+        break;
+    case LINK_ENVELOPE:
+        steward_on_envelope_want(s, l, ev, out);
+        break;
+    case LINK_IDLE:
+    case LINK_CHECKING:
+    case LINK_APPLYING:
+    case LINK_COMPARING:
+    case LINK_WAITING:
+    case LINK_CUSTODY:
+        assert(false); /* Nothing is read in those. */
+        break;
     }
 }
 
@@ -216,7 +280,8 @@ static void on_rows(struct steward *s,
 {
     struct steward_link *l = NULL;
 
-    if (steward_on_seal_rows(s, ev, out)) {
+    if (steward_on_seal_rows(s, ev, out) || steward_on_desk_rows(s, ev, out) ||
+        steward_on_client_rows(s, ev, out)) {
         return;
     }
     for (size_t i = 0; i < STEWARD_LINKS_MAX && l == NULL; i++) {
@@ -229,16 +294,8 @@ static void on_rows(struct steward *s,
     }
     if (l->state == LINK_COMPARING) {
         steward_on_compared(s, l, ev, out);
-    } else if (l->state == LINK_SERVING || l->state == LINK_READING) {
-        int rv =
-            message_decode(&s->in, slice_of(l->inbox->bytes, l->inbox->size));
-
-        assert(rv == OK);
-        if (l->state == LINK_SERVING) {
-            steward_on_served(s, l, ev, out);
-        } else {
-            steward_on_offer(s, l, ev, out);
-        }
+    } else {
+        on_link_rows(s, l, ev, out);
     }
 }
 
@@ -265,7 +322,7 @@ static void on_message(struct steward *s,
     struct steward_link *l = steward_link_find(s, ev->id);
 
     if (l != NULL && steward_link_take(s, l, ev->bytes, out) &&
-        link_has_work(l)) {
+        link_has_work(s, l)) {
         link_work(s, l, out);
     }
 }
@@ -275,14 +332,31 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t wake_of(const struct steward *s)
+static bool release_waits(const struct steward *s)
 {
-    uint64_t at = s->expiry_ms;
+    bool waits = false;
+
+    for (uint32_t i = 0; i < s->releases_len && !waits; i++) {
+        waits = s->releases[s->releases_order[i]].ask;
+    }
+    return waits && steward_custody_is_free(s);
+}
+
+static uint64_t wake_of(struct steward *s)
+{
+    uint64_t at = earlier(s->expiry_ms, steward_recipients_until(s));
+
+    if (steward_desk_has_work(s)) {
+        return s->mono_ms + (s->mono_ms == 0 ? 1 : 0);
+    }
+    if (release_waits(s)) {
+        at = earlier(at, s->custody.again_ms);
+    }
 
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         const struct steward_link *l = &s->links[i];
 
-        if (link_has_work(l)) {
+        if (link_has_work(s, l)) {
             return s->mono_ms + (s->mono_ms == 0 ? 1 : 0);
         }
         if (l->up && l->wants && l->inbox == NULL) {
@@ -301,6 +375,7 @@ void steward_step(struct steward *s,
 {
     s->mono_ms = ev->mono_ms;
     s->wall_ms = ev->wall_ms;
+    s->costly = false;
     assert((ev->type == EV_START) != s->started);
     switch (ev->type) {
     case EV_START:
@@ -329,8 +404,11 @@ void steward_step(struct steward *s,
         steward_on_job(s, ev, out);
         break;
     case EV_CLIENT:
+        steward_on_client(s, ev, out);
+        break;
     case EV_CUSTODY:
-        break; /* Nothing is asked of either yet. */
+        steward_on_custody(s, ev, out);
+        break;
     }
     if (s->started) {
         steward_seals_start(s, out);

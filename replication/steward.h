@@ -33,9 +33,9 @@
  *
  * A receipt follows the job that sealed the file, which follows its fsync.
  *
- * EV_START brings the rows 'T', 'D' and 'M' of keys.h, in any order. Only
- * ACT_CHECK is marked |now|. Every job that was started ends with one EV_JOB
- * whose status is not positive, a canceled one too. */
+ * EV_START brings the rows 'T', 'D', 'M', 'A' and 'R' of keys.h, in any order.
+ * Only ACT_CHECK is marked |now|. Every job that was started ends with one
+ * EV_JOB whose status is not positive, a canceled one too. */
 
 #define STEWARD_LINKS_MAX     128
 #define STEWARD_FEEDS_MAX     1024 /* Author and incarnation. */
@@ -66,6 +66,115 @@ struct steward_counts {
 };
 
 struct steward; /* Large; see steward_new(). */
+
+/* --- Releases ------------------------------------------------------------ *
+ *
+ * A request that an operator submits at any steward becomes an entry of that
+ * steward's feed, and so known to all. Each steward's approval is one, too.
+ * When those that this node knows satisfy the policy of the manifest, it asks
+ * its custodian to decide (ACT_CUSTODY, protocol/custody.h); the decision
+ * becomes an entry; every other steward's node that has stored it says so with
+ * an entry of its own (FEED_HOLDING); shown one of those, the custodian hands
+ * out the envelope, which this node keeps for the recipient.
+ *
+ *   KNOWN -> APPROVED -> DECIDED -> HELD -> READY       (at this node)
+ *   any   -> EXPIRED, when the request's time (and a day) is over
+ *
+ * A recipient's link (a certificate of TRANSPORT_RECIPIENT) is let in when
+ * decisions of t custodians for its release are here, it shows the transport
+ * key of the request, and the request has not expired. It may READ that
+ * deposit's shard and ask for the envelope, and nothing else.
+ *
+ * When the custodian cannot be reached (EV_CUSTODY with ERR_IO) what was asked
+ * is asked again every STEWARD_CUSTODY_AGAIN_MS; a DEAL is refused with
+ * ERR_BUSY instead, and the lab comes again. One request is at the custodian
+ * at a time. */
+
+#define STEWARD_RELEASES_MAX     1024U
+#define STEWARD_CUSTODY_AGAIN_MS 10000U
+
+/* EV_CLIENT, from the admin API:
+ * [1, type, release id (zero for SUBMIT), bytes (none for DENY)]. */
+#define STEWARD_CLIENT_SIZE_MAX (RELEASE_REQUEST_MAX + 64U)
+#define STEWARD_CLIENT_SIG_MAX  1024U
+enum steward_client_type {
+    STEWARD_CLIENT_SUBMIT = 1,  /* |bytes|: a request, encoded. */
+    STEWARD_CLIENT_APPROVE = 2, /* |bytes|: a binary SSHSIG over the rendered
+                                 * request, by an operator of this steward. */
+    STEWARD_CLIENT_DENY = 3     /* This node will not ask its custodian, nor
+                                 * hand out an envelope that is here; not
+                                 * taken back. Local: others decide alone. */
+};
+struct steward_client {
+    enum steward_client_type type;
+    struct digest release_id; /* APPROVE, DENY */
+    struct slice bytes;       /* SUBMIT, APPROVE */
+};
+MUST_CHECK int steward_client_encode(const struct steward_client *c,
+                                     uint8_t *out,
+                                     size_t max,
+                                     size_t *size);
+MUST_CHECK int steward_client_decode(struct steward_client *c, struct slice in);
+
+/* ACT_REPLY to it, once what it did is durable: [1, status (positive), text].
+ * What has been done before (SUBMIT of a known request, a second APPROVE, a
+ * second DENY) is OK. */
+#define STEWARD_REPLY_SIZE_MAX (MESSAGE_TEXT_MAX + 16U)
+struct steward_reply {
+    int status;
+    char text[MESSAGE_TEXT_MAX + 1]; /* Why not, and what to do. */
+};
+MUST_CHECK int steward_reply_encode(const struct steward_reply *r,
+                                    uint8_t *out,
+                                    size_t max,
+                                    size_t *size);
+MUST_CHECK int steward_reply_decode(struct steward_reply *r, struct slice in);
+
+enum steward_release_state {
+    STEWARD_RELEASE_KNOWN = 1,
+    STEWARD_RELEASE_APPROVED = 2,
+    STEWARD_RELEASE_DECIDED = 3,
+    STEWARD_RELEASE_HELD = 4,
+    STEWARD_RELEASE_READY = 5
+};
+
+struct steward_release_info {
+    struct digest id, deposit_id;
+    enum steward_release_state state;
+    bool denied, expired;
+    uint64_t not_after_s;
+    uint8_t transport_pk[32];
+    /* By index in the charter: whose approvals and decisions are here. */
+    uint64_t approvals, decisions;
+    /* Decisions of t custodians: recipients may connect. */
+    bool open;
+    char trouble[MESSAGE_TEXT_MAX + 1]; /* What the custodian refused with. */
+};
+
+/* Releases that this node knows, in the order of their ids. */
+size_t steward_releases(const struct steward *s);
+void steward_release_info(const struct steward *s,
+                          size_t i,
+                          struct steward_release_info *info);
+
+/* Deposits that this node knows of, in the order of their ids, for displays. */
+struct steward_deposit_info {
+    struct digest id, lab;
+    bool has_manifest;
+    /* Where the manifest entry is: keys.h, key_entry(lab, ...). */
+    uint32_t incarnation;
+    uint64_t seq;
+    struct digest manifest_hash;
+    bool has_shard;
+    enum steward_shard_state state;
+    uint16_t index;
+    uint64_t leaves, size; /* Durable; promised by the manifest, or 0. */
+    bool has_share;        /* Our custodian has acknowledged its share. */
+};
+size_t steward_deposits(const struct steward *s);
+void steward_deposit_info(const struct steward *s,
+                          size_t i,
+                          struct steward_deposit_info *info);
 
 /* Some 4 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
  * fill. ERR_DENIED: |self| is no steward of the charter, or |node| not its key.

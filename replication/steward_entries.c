@@ -240,6 +240,8 @@ static enum take take_next(struct steward *s,
     steward_tip_put(s, f, out);
     if (h->kind == FEED_MANIFEST) {
         steward_on_manifest(s, e, out);
+    } else {
+        steward_on_vote(s, e, s->in.u.entries.entries[l->at], out);
     }
     return TAKE_NEW;
 }
@@ -320,7 +322,7 @@ void steward_entries_apply(struct steward *s,
 
     assert(rv == OK);
     while (l->at < s->in.u.entries.len && news_len < STEWARD_APPLY_MAX &&
-           (take == TAKE_SKIP || take == TAKE_NEW)) {
+           !s->costly && (take == TAKE_SKIP || take == TAKE_NEW)) {
         take = entry_take(s, l, out);
         if (take == TAKE_NEW) {
             news[news_len++] = s->in.u.entries.entries[l->at];

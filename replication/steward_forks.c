@@ -83,7 +83,7 @@ void steward_fork(struct steward *s,
     key = key_fork(&h->author, h->incarnation, h->seq);
     core_put(out, key_slice(&key), slice_of(s->buf, size));
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
-        if (s->links[i].up) {
+        if (s->links[i].up && !s->links[i].recipient) {
             s->links[i].proofs[index / 8] |= (uint8_t)BIT(index % 8);
             s->links[i].proofs_due = true;
         }

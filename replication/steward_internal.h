@@ -2,6 +2,8 @@
 #define CAIRN_REPLICATION_STEWARD_INTERNAL_H
 
 #include "protocol/canon.h"
+#include "protocol/custody.h"
+#include "protocol/transport_cert.h"
 #include "replication/keys.h"
 #include "replication/steward.h"
 
@@ -22,6 +24,15 @@
  *   steward_reads.c     COMMIT, READ
  *   steward_seals.c     manifests; from FILLING to HELD
  *   steward_shards.c    jobs: intake and drop; their ends
+ *   steward_deal.c      DEAL
+ *   steward_custody.c   what is asked of the custodian, and its answers
+ *   steward_releases.c  the table of releases
+ *   steward_votes.c     entries about releases, as they are applied
+ *   steward_papers.c    the values of the rows of releases
+ *   steward_desk.c      reading a release's rows and drawing conclusions
+ *   steward_clients.c   EV_CLIENT
+ *   steward_client.c    what EV_CLIENT and ACT_REPLY carry
+ *   steward_recipients.c  recipients' links; ENVELOPE_WANT
  *
  * A step takes at most one message, or one portion of one, so that what it
  * writes is bounded; while more waits, the timer is due at once. */
@@ -42,6 +53,12 @@
 #define STEWARD_WANT_MS       60000U
 #define STEWARD_SEAL_AGAIN_MS 60000U
 #define STEWARD_EXPIRY_MS     3600000U /* Between looks, clocks being clocks. */
+#define STEWARD_DAY_S         86400U   /* Clocks may differ by a day. */
+#define STEWARD_CLIENTS_MAX   8U       /* Admin requests that wait for rows. */
+/* Links of recipients: of one release, and in all. */
+#define STEWARD_LINKS_PER_RELEASE 4U
+#define STEWARD_RECIPIENTS_MAX    32U
+#define STEWARD_POLICY_TEXT       120U
 /* Deposits that are known of, in custody here or not. */
 #define STEWARD_DEPOSITS_MAX (2U * STEWARD_SHARDS_MAX)
 
@@ -90,6 +107,11 @@ struct steward_deposit {
     uint64_t size;
     struct digest root;
 
+    /* Our custodian's acknowledgement stands there in our feed. */
+    bool has_share;
+    uint32_t share_incarnation;
+    uint64_t share_seq;
+
     /* Not in the row: */
     bool sealing, dropping; /* A slot of the steward is at it. */
     uint64_t seal_after_ms; /* mono */
@@ -107,7 +129,11 @@ enum steward_link_state {
     LINK_APPLYING,  /* ENTRIES: |at| is the next. */
     LINK_COMPARING, /* ENTRIES: our own entry at that place is read. */
     LINK_SERVING,   /* WANT: entries are read. */
-    LINK_READING    /* OFFER: the range or the manifest is read. */
+    LINK_READING,   /* OFFER: the range or the manifest is read. */
+    LINK_DEALING,   /* DEAL: the manifest or our acknowledgement is read. */
+    LINK_WAITING,   /* DEAL: for the custodian, who has another request. */
+    LINK_CUSTODY,   /* DEAL: for its answer. */
+    LINK_ENVELOPE   /* ENVELOPE_WANT: the envelope is read. */
 };
 
 /* A feed that the other side has more of. */
@@ -121,8 +147,10 @@ struct steward_gap {
 /* While the state is not LINK_IDLE, the first of the inbox is worked on. */
 struct steward_link {
     bool up;
-    uint64_t id, born;
+    bool recipient;  /* Of |release|; else a member's. */
     uint32_t member; /* Index in the charter. */
+    struct digest release;
+    uint64_t id, born;
     enum steward_link_state state;
     uint64_t busy_id;
     struct steward_item *inbox, **inbox_end;
@@ -162,6 +190,92 @@ struct steward_slot {
     uint32_t deposit;
 };
 
+/* A release whose request is known. Members are bits, by index in the charter
+ * that the request names. */
+struct steward_release {
+    struct digest id, deposit_id, manifest_hash;
+    uint32_t author; /* In whose feed the request was seen first. */
+    enum steward_release_state state;
+    bool denied, open;
+    uint64_t not_after_s;
+    uint8_t transport_pk[32];
+    uint64_t approvals, decisions;
+    uint64_t held;          /* Decisions that we have signed for holding. */
+    struct digest decision; /* The hash of ours; zero: none. */
+
+    /* Not in the row: */
+    bool due;      /* The desk is to look at it. */
+    bool ask;      /* It waits for the custodian to be free. */
+    bool stuck;    /* The custodian refused; |trouble| says why. */
+    uint64_t junk; /* Rows of approvals that did not hold. */
+    char trouble[MESSAGE_TEXT_MAX + 1];
+    char policy[STEWARD_POLICY_TEXT]; /* In words; empty: not known. */
+};
+
+enum steward_desk_state {
+    DESK_IDLE,
+    DESK_REQUEST, /* Rows are read: of the request, */
+    DESK_MANIFEST,
+    DESK_APPROVALS,
+    DESK_DECISIONS,
+    DESK_HOLDING, /* of a holding of our decision. */
+    DESK_WORK     /* Everything is here; each turn takes one thing. */
+};
+
+struct steward_decision {
+    struct digest hash, manifest_hash, envelope_hash;
+    uint16_t share_index;
+    uint64_t share_epoch;
+};
+
+/* Where one release at a time is looked at. */
+struct steward_desk {
+    enum steward_desk_state state;
+    uint32_t release; /* Slot in the table. */
+    uint64_t read;
+    bool dirty; /* The row of the release is to be written. */
+    size_t request_size;
+    uint8_t request[RELEASE_REQUEST_MAX];
+    struct release_request decoded;
+    bool has_manifest; /* And it is the one that the request is about. */
+    struct manifest manifest;
+    /* By member. */
+    uint64_t approvals, tried, decisions;
+    struct {
+        size_t size;
+        uint8_t bytes[STEWARD_CLIENT_SIG_MAX];
+    } approval[CHARTER_MEMBERS_MAX];
+    struct steward_decision decision[CHARTER_MEMBERS_MAX];
+    size_t holding_size;
+    uint8_t holding[FEED_HEADER_MAX + SIGN_SIZE + 64U];
+};
+
+/* The one request that is at the custodian. */
+struct steward_custody {
+    uint64_t id; /* 0: none */
+    enum custody_type asked;
+    uint64_t again_ms; /* Releases wait until then, after it was away. */
+    /* DEAL */
+    uint64_t link;
+    uint32_t deposit;
+    uint16_t share_index;
+    struct manifest manifest;
+    /* RELEASE, ENVELOPE */
+    struct digest release;
+    struct steward_decision decision; /* ENVELOPE */
+    uint8_t buf[CUSTODY_SIZE_MAX];
+};
+
+/* An admin request that waits for rows. */
+struct steward_client_slot {
+    uint64_t read; /* 0: free */
+    uint64_t id;
+    enum steward_client_type type;
+    struct digest release;
+    size_t size;
+    uint8_t bytes[RELEASE_REQUEST_MAX];
+};
+
 struct steward {
     struct steward_config config;
     bool started;
@@ -184,6 +298,16 @@ struct steward {
     size_t inbox_bytes;
     struct steward_intake intakes[STEWARD_LINKS_MAX];
     struct steward_slot seals[STEWARD_SEALS_MAX], drops[STEWARD_DROPS_MAX];
+
+    struct steward_release releases[STEWARD_RELEASES_MAX];
+    uint32_t releases_order[STEWARD_RELEASES_MAX]; /* By id. */
+    uint32_t releases_len, release_turn;
+    bool desk_next; /* Desk and links take turns. */
+    struct steward_desk desk;
+    struct steward_custody custody;
+    struct steward_client_slot clients[STEWARD_CLIENTS_MAX];
+    uint32_t self_member; /* Ours, in the charter. */
+    bool costly;          /* This step has had its costly entry. */
 
     /* Scratch of one step. */
     struct message in, said;
@@ -448,5 +572,124 @@ void steward_on_job(struct steward *s,
                     struct core_out *out);
 /* Give up shards whose time is over. */
 void steward_expire(struct steward *s, struct core_out *out);
+
+/* --- steward_releases.c -------------------------------------------------- */
+/* NULL when it is not known. */
+struct steward_release *steward_release_find(struct steward *s,
+                                             const struct digest *id);
+/* A request has become known, in the feed of |author|; writes its rows. NULL
+ * when that author has as many under way as it may. */
+struct steward_release *steward_release_add(struct steward *s,
+                                            uint32_t author,
+                                            const struct digest *id,
+                                            const struct release_request *r,
+                                            struct slice request,
+                                            struct core_out *out);
+/* At the start, from its row. */
+void steward_release_start(struct steward *s, const struct core_row *row);
+void steward_release_move(struct steward_release *r,
+                          enum steward_release_state next);
+bool steward_release_is_over(const struct steward *s,
+                             const struct steward_release *r);
+/* Something about that deposit is new: look at its releases again. */
+void steward_release_touch(struct steward *s, const struct digest *deposit_id);
+void steward_release_trouble(struct steward_release *r, const char *text);
+/* Its index in the charter, or STEWARD_NONE. */
+uint32_t steward_member_index(const struct steward *s, const struct digest *id);
+
+/* --- steward_papers.c ---------------------------------------------------- */
+void steward_release_put(const struct steward *s,
+                         const struct steward_release *r,
+                         struct core_out *out);
+/* ERR_MISMATCH: it is of another charter. */
+MUST_CHECK int steward_release_read(const struct steward *s,
+                                    struct steward_release *r,
+                                    const struct core_row *row);
+void steward_decision_put(const struct digest *release,
+                          const struct digest *member,
+                          const struct steward_decision *d,
+                          struct core_out *out);
+MUST_CHECK int steward_decision_read(struct steward_decision *d,
+                                     struct slice value);
+void steward_envelope_put(const struct digest *release,
+                          const struct steward_decision *d,
+                          struct slice envelope,
+                          struct core_out *out);
+/* Into a message, but for the release and the custodian; lent. */
+MUST_CHECK int steward_envelope_read(struct message_envelope *m,
+                                     struct slice value);
+void steward_share_put(const struct steward_deposit *d, struct core_out *out);
+MUST_CHECK int steward_share_read(struct steward_deposit *d,
+                                  const struct core_row *row);
+
+/* --- steward_votes.c ----------------------------------------------------- */
+/* An entry has been stored; |bytes| is the whole of it. */
+void steward_on_vote(struct steward *s,
+                     const struct feed_entry *e,
+                     struct slice bytes,
+                     struct core_out *out);
+/* Does this SSHSIG approve the request, for that member? */
+bool steward_approval_holds(const struct steward *s,
+                            struct slice request,
+                            struct slice sshsig,
+                            uint32_t member);
+
+/* --- steward_desk.c ------------------------------------------------------ */
+bool steward_desk_has_work(const struct steward *s);
+void steward_desk_work(struct steward *s, struct core_out *out);
+/* True when these rows were asked for by the desk. */
+bool steward_on_desk_rows(struct steward *s,
+                          const struct core_event *ev,
+                          struct core_out *out);
+
+/* --- steward_custody.c --------------------------------------------------- */
+/* May something be asked of the custodian? */
+bool steward_custody_is_free(const struct steward *s);
+/* Ask; the caller has filled in s->custody but for its id and |asked|. */
+void steward_custody_ask(struct steward *s,
+                         const struct custody *c,
+                         struct core_out *out);
+void steward_on_custody(struct steward *s,
+                        const struct core_event *ev,
+                        struct core_out *out);
+
+/* --- steward_deal.c ------------------------------------------------------ */
+/* |ev| is the answer to what was read for it, or NULL. */
+void steward_on_deal(struct steward *s,
+                     struct steward_link *l,
+                     const struct core_event *ev,
+                     struct core_out *out);
+/* The custodian's answer; NULL: it could not be reached. */
+void steward_on_dealt(struct steward *s,
+                      const struct custody *answer,
+                      struct core_out *out);
+
+/* --- steward_clients.c --------------------------------------------------- */
+void steward_on_client(struct steward *s,
+                       const struct core_event *ev,
+                       struct core_out *out);
+/* True when these rows were asked for an admin request. */
+bool steward_on_client_rows(struct steward *s,
+                            const struct core_event *ev,
+                            struct core_out *out);
+
+/* --- steward_recipients.c ------------------------------------------------ */
+/* May who shows this certificate come in? */
+bool steward_recipient_is_welcome(struct steward *s,
+                                  const struct transport_cert *cert);
+/* The first message of a recipient's idle link, in s->in, may it be? Otherwise
+ * the link is closed. */
+bool steward_recipient_may(struct steward *s,
+                           struct steward_link *l,
+                           struct core_out *out);
+/* |ev| is the answer to what was read for it, or NULL. */
+void steward_on_envelope_want(struct steward *s,
+                              struct steward_link *l,
+                              const struct core_event *ev,
+                              struct core_out *out);
+/* Close one link whose release is over; false when there is none. */
+bool steward_recipients_expire(struct steward *s, struct core_out *out);
+/* When the next one is over, as mono time; UINT64_MAX: there is none. */
+uint64_t steward_recipients_until(struct steward *s);
 
 #endif /* CAIRN_REPLICATION_STEWARD_INTERNAL_H */

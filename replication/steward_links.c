@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "protocol/transport_cert.h"
 #include "replication/steward_internal.h"
 
 /* --- Saying -------------------------------------------------------------- */
@@ -46,7 +45,7 @@ void steward_links_newest(struct steward *s,
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         struct steward_link *l = &s->links[i];
 
-        if (l->up &&
+        if (l->up && !l->recipient &&
             (newest[l->member] == NULL || newest[l->member]->born < l->born)) {
             newest[l->member] = l;
         }
@@ -169,6 +168,7 @@ struct steward_link *steward_link_find(struct steward *s, uint64_t id)
 const struct card *steward_link_card(const struct steward *s,
                                      const struct steward_link *l)
 {
+    assert(!l->recipient);
     return &s->config.charter->members[l->member].card;
 }
 
@@ -179,6 +179,7 @@ static void link_free(struct steward *s, struct steward_link *l)
     struct steward_link *newest[CHARTER_MEMBERS_MAX];
     uint64_t born = l->born;
     uint32_t member = l->member;
+    bool recipient = l->recipient;
 
     if (l->wants) {
         steward_want_end(s, l);
@@ -191,7 +192,7 @@ static void link_free(struct steward *s, struct steward_link *l)
     }
     memset(l, 0, sizeof(*l));
     steward_links_newest(s, newest);
-    if (newest[member] != NULL && newest[member]->born < born) {
+    if (!recipient && newest[member] != NULL && newest[member]->born < born) {
         newest[member]->heads_due = true;
     }
 }
@@ -215,23 +216,12 @@ void steward_link_down(struct steward *s, uint64_t id)
 
 /* The index of the member who shows this certificate; STEWARD_NONE: nobody
  * that we talk to. The driver has verified it. */
-static uint32_t member_of(const struct steward *s, struct slice certificate)
+static uint32_t member_of(const struct steward *s,
+                          const struct transport_cert *cert)
 {
-    const struct charter *c = s->config.charter;
-    struct transport_cert cert;
-
-    if (transport_cert_decode(&cert, certificate) != OK ||
-        cert.type != TRANSPORT_MEMBER ||
-        !digest_equal(&cert.net, &s->config.net) ||
-        digest_equal(&cert.id, &s->config.self)) {
-        return STEWARD_NONE;
-    }
-    for (uint32_t i = 0; i < c->members_len; i++) {
-        if (digest_equal(&c->members[i].card.id, &cert.id)) {
-            return i;
-        }
-    }
-    return STEWARD_NONE;
+    return digest_equal(&cert->id, &s->config.self)
+               ? STEWARD_NONE
+               : steward_member_index(s, &cert->id);
 }
 
 /* A place for one more link of that member; NULL: there is none. */
@@ -243,7 +233,7 @@ static struct steward_link *link_place(struct steward *s, uint32_t member)
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         if (!s->links[i].up) {
             l = &s->links[i];
-        } else if (s->links[i].member == member) {
+        } else if (!s->links[i].recipient && s->links[i].member == member) {
             same++;
         }
     }
@@ -254,12 +244,19 @@ void steward_link_up(struct steward *s,
                      const struct core_event *ev,
                      struct core_out *out)
 {
-    uint32_t member = member_of(s, ev->bytes);
+    struct transport_cert cert;
     struct steward_link *l = NULL;
+    uint32_t member = STEWARD_NONE;
+    bool known;
 
     assert(steward_link_find(s, ev->id) == NULL);
-    if (member != STEWARD_NONE) {
-        l = link_place(s, member);
+    known = transport_cert_decode(&cert, ev->bytes) == OK &&
+            digest_equal(&cert.net, &s->config.net);
+    if (known && cert.type == TRANSPORT_MEMBER) {
+        member = member_of(s, &cert);
+        l = member != STEWARD_NONE ? link_place(s, member) : NULL;
+    } else if (known && steward_recipient_is_welcome(s, &cert)) {
+        l = link_place(s, STEWARD_NONE);
     }
     if (l == NULL) {
         core_act(out, ACT_CLOSE, ev->id, slice_of(NULL, 0));
@@ -268,8 +265,13 @@ void steward_link_up(struct steward *s,
     l->up = true;
     l->id = ev->id;
     l->born = s->next_born++;
-    l->member = member;
     l->inbox_end = &l->inbox;
+    if (cert.type == TRANSPORT_RECIPIENT) {
+        l->recipient = true;
+        l->release = cert.release_id;
+        return;
+    }
+    l->member = member;
     steward_heads_say(s, l, out);
     steward_proofs_due(s, l);
 }

@@ -78,12 +78,10 @@ static void dispatch(struct steward *s,
         dispatch_bulk(s, l, &m->u.flush.deposit_id, out);
         break;
     case MESSAGE_DEAL:
-        refuse_next(s, l, &m->u.deal.deposit_id, ERR_UNSUPPORTED,
-                    "this steward takes no key shares yet", out);
+        steward_on_deal(s, l, NULL, out);
         break;
     case MESSAGE_ENVELOPE_WANT:
-        refuse_next(s, l, &m->u.envelope_want.release_id, ERR_UNSUPPORTED,
-                    "this steward hands out no envelopes yet", out);
+        steward_on_envelope_want(s, l, NULL, out);
         break;
     case MESSAGE_ACCEPT:
     case MESSAGE_DURABLE:
@@ -105,11 +103,17 @@ void steward_inbox_first(struct steward *s,
     int rv = message_decode(&s->in, bytes);
 
     if (rv == OK) {
-        dispatch(s, l, out);
+        if (!l->recipient || steward_recipient_may(s, l, out)) {
+            dispatch(s, l, out);
+        }
     } else if (rv == ERR_UNSUPPORTED) {
         steward_refuse(s, l->id, type_of(bytes), NULL, rv,
                        "this steward does not know that kind of message", out);
-        steward_link_next(s, l);
+        if (l->recipient) {
+            steward_link_close(s, l, out);
+        } else {
+            steward_link_next(s, l);
+        }
     } else {
         steward_refuse(s, l->id, 0, NULL, rv, "a message that cannot be read",
                        out);

@@ -64,6 +64,7 @@ void steward_on_manifest(struct steward *s,
     d->seq = h->seq;
     d->manifest_hash = h->payload_hash;
     steward_manifest_put(d, out);
+    steward_release_touch(s, &d->id);
     if (!d->has_shard) {
         return;
     }

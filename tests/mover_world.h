@@ -64,6 +64,7 @@ struct world {
     size_t lent, wanted;
     bool in_order; /* Answers of one stream come in order, too. */
     uint64_t now_ms;
+    uint64_t wake_ms;        /* The mover's one timer; 0: not set. */
     size_t events, acts_max; /* Told to the mover; most of one step. */
     int first_error;         /* Of all that was told, or OK. */
     bool ended;

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
+#include "protocol/frame.h"
 #include "protocol/transport_cert.h"
 #include "replication/keys.h"
+#include "tests/members.h"
 
 struct world_step {
     struct world_step *next;
@@ -25,7 +27,7 @@ struct world_todo {
     uint8_t bytes[];
 };
 
-static struct core_out out;
+static struct core_out out, custody_out;
 
 /* --- Rows ---------------------------------------------------------------- */
 
@@ -339,6 +341,11 @@ static void link_tell_up(struct world *w,
     uint8_t bytes[TRANSPORT_CERT_MAX];
     size_t size = 0;
 
+    if (l->recipient && node == l->a) {
+        cert.type = TRANSPORT_RECIPIENT;
+        cert.release_id = l->release;
+        memcpy(cert.transport_pk, l->transport_pk, sizeof(cert.transport_pk));
+    }
     ck_assert_int_eq(transport_cert_encode(&cert, &w->keys[peer], bytes,
                                            sizeof(bytes), &size),
                      OK);
@@ -346,15 +353,35 @@ static void link_tell_up(struct world *w,
              slice_of(bytes, size));
 }
 
-uint64_t world_connect(struct world *w, unsigned a, unsigned b)
+static uint64_t link_add(struct world *w, struct world_link link)
 {
     struct world_link *l = &w->links[w->links_len];
 
     ck_assert_uint_lt(w->links_len, WORLD_LINKS_MAX);
-    *l = (struct world_link){.id = ++w->links_len, .a = a, .b = b, .up = true};
-    link_tell_up(w, l, a);
-    link_tell_up(w, l, b);
+    link.id = ++w->links_len;
+    link.up = true;
+    *l = link;
+    link_tell_up(w, l, l->a);
+    link_tell_up(w, l, l->b);
     return l->id;
+}
+
+uint64_t world_connect(struct world *w, unsigned a, unsigned b)
+{
+    return link_add(w, (struct world_link){.a = a, .b = b});
+}
+
+uint64_t world_connect_recipient(struct world *w,
+                                 unsigned a,
+                                 unsigned b,
+                                 const struct digest *release,
+                                 const uint8_t transport_pk[32])
+{
+    struct world_link l = {
+        .a = a, .b = b, .recipient = true, .release = *release};
+
+    memcpy(l.transport_pk, transport_pk, sizeof(l.transport_pk));
+    return link_add(w, l);
 }
 
 void world_say_bytes(struct world *w,
@@ -521,6 +548,167 @@ static bool intake_message(struct world *w,
     return false;
 }
 
+/* --- Custodians ---------------------------------------------------------- */
+
+struct custody_answer {
+    size_t size;
+    uint8_t bytes[CUSTODY_SIZE_MAX];
+};
+
+static void custodian_feed(struct world_node *n,
+                           const struct core_event *ev,
+                           uint64_t wall_ms,
+                           struct custody_answer *answer);
+
+static void custodian_read(struct world_node *n,
+                           uint64_t id,
+                           struct slice key,
+                           uint64_t wall_ms,
+                           struct custody_answer *answer)
+{
+    const struct world_node *rows = n->custody;
+    struct core_row row;
+    struct core_event ev = {
+        .type = EV_ROWS, .id = id, .status = 1, .rows = &row};
+    size_t at = row_place(rows, key);
+
+    if (at < rows->rows_len && key_compare(&rows->rows[at], key) == 0) {
+        row.key = slice_of(rows->rows[at].key, rows->rows[at].key_size);
+        row.value = slice_of(rows->rows[at].value, rows->rows[at].value_size);
+        ev.rows_len = 1;
+    }
+    custodian_feed(n, &ev, wall_ms, answer);
+}
+
+/* One step and what follows from it; the answer is the last. */
+static void custodian_feed(struct world_node *n,
+                           const struct core_event *ev,
+                           uint64_t wall_ms,
+                           struct custody_answer *answer)
+{
+    struct core_event now = *ev;
+    uint8_t key[CORE_KEY_MAX];
+    size_t key_size = 0;
+    uint64_t read = 0;
+
+    now.wall_ms = wall_ms;
+    core_out_reset(&custody_out);
+    custodian_step(n->custodian, &now, &custody_out);
+    for (size_t i = 0; i < custody_out.ops_len; i++) {
+        row_put(n->custody, custody_out.ops[i].key, custody_out.ops[i].value);
+    }
+    for (size_t i = 0; i < custody_out.acts_len; i++) {
+        const struct core_action *a = &custody_out.acts[i];
+
+        if (a->type == ACT_READ) {
+            read = a->id;
+            key_size = a->bytes.size;
+            memcpy(key, a->bytes.data, key_size);
+        } else {
+            ck_assert_int_eq(a->type, ACT_REPLY);
+            memcpy(answer->bytes, a->bytes.data, a->bytes.size);
+            answer->size = a->bytes.size;
+        }
+    }
+    if (key_size > 0) {
+        custodian_read(n, read, slice_of(key, key_size), wall_ms, answer);
+    }
+}
+
+static void custodian_boot(struct world *w, unsigned node)
+{
+    struct world_node *n = &w->nodes[node];
+    struct custodian_config config = {
+        .charter = &w->charter,
+        .net = w->net,
+        .sign = w->signs[node],
+        .rng = &w->rng,
+    };
+    const struct core_event ev = {.type = EV_START, .status = 1};
+
+    memcpy(config.hpke_sk, w->hpke_sks[node], sizeof(config.hpke_sk));
+    memcpy(config.net_psk, w->psk, sizeof(config.net_psk));
+    ck_assert_int_eq(custodian_new(&n->custodian, &config), OK);
+    if (n->custody == NULL) {
+        n->custody = calloc(1, sizeof(*n->custody));
+    }
+    custodian_feed(n, &ev, w->wall_ms, NULL);
+}
+
+static void act_custody(struct world *w,
+                        unsigned node,
+                        const struct core_action *a)
+{
+    struct world_node *n = &w->nodes[node];
+    const struct core_event ev = {
+        .type = EV_CLIENT, .id = 1, .bytes = a->bytes};
+    struct custody_answer *answer = calloc(1, sizeof(*answer));
+    struct custody asked, scripted;
+
+    ck_assert_ptr_nonnull(answer);
+    ck_assert_int_eq(custody_decode(&asked, a->bytes), OK);
+    n->asked++;
+    if (n->custody_away) {
+        todo_put(w, node, 0, EV_CUSTODY, a->id, ERR_IO, slice_of(NULL, 0));
+        free(answer);
+        return;
+    }
+    memset(&scripted, 0, sizeof(scripted));
+    if (w->on_custody != NULL && w->on_custody(w, node, &asked, &scripted)) {
+        ck_assert_int_eq(custody_encode(&scripted, answer->bytes,
+                                        sizeof(answer->bytes), &answer->size),
+                         OK);
+    } else {
+        if (n->custodian == NULL) {
+            custodian_boot(w, node);
+        }
+        custodian_feed(n, &ev, w->wall_ms, answer);
+    }
+    todo_put(w, node, 0, EV_CUSTODY, a->id, OK,
+             slice_of(answer->bytes, answer->size));
+    free(answer);
+}
+
+/* --- Operators ----------------------------------------------------------- */
+
+static void act_reply(struct world *w,
+                      unsigned node,
+                      const struct core_action *a)
+{
+    struct world_node *n = &w->nodes[node];
+
+    n->replies++;
+    n->reply_id = a->id;
+    ck_assert_int_eq(steward_reply_decode(&n->reply, a->bytes), OK);
+}
+
+void world_client(struct world *w,
+                  unsigned node,
+                  uint64_t id,
+                  const struct steward_client *c)
+{
+    uint8_t bytes[STEWARD_CLIENT_SIZE_MAX];
+    size_t size = 0;
+
+    ck_assert_int_eq(steward_client_encode(c, bytes, sizeof(bytes), &size), OK);
+    todo_put(w, node, 0, EV_CLIENT, id, OK, slice_of(bytes, size));
+}
+
+size_t world_sign(const struct world *w,
+                  unsigned member,
+                  const char *ns,
+                  struct slice request,
+                  uint8_t sig[1024])
+{
+    char text[RELEASE_RENDERED_MAX];
+    size_t size = 0;
+
+    ck_assert_int_eq(release_request_render(request, text, sizeof(text), &size),
+                     OK);
+    return member_sshsig(w->operator_sks[member], ns, slice_of(text, size),
+                         sig);
+}
+
 /* --- Steps --------------------------------------------------------------- */
 
 static void act_send(struct world *w,
@@ -573,9 +761,13 @@ static void act_do(struct world *w, unsigned node, const struct core_action *a)
     case ACT_JOB_CANCEL:
         act_cancel(w, node, a->id);
         break;
-    case ACT_DIAL:
     case ACT_CUSTODY:
+        act_custody(w, node, a);
+        break;
     case ACT_REPLY:
+        act_reply(w, node, a);
+        break;
+    case ACT_DIAL:
         ck_abort_msg("an action that a steward never asks for");
     }
 }
@@ -670,7 +862,8 @@ static void steps_forget(struct world_node *n)
 
 void world_boot(struct world *w, unsigned node)
 {
-    static const char kinds[] = {KEY_TIP, KEY_SHARD, KEY_MANIFEST, 0};
+    static const char kinds[] = {KEY_TIP,          KEY_SHARD,   KEY_MANIFEST,
+                                 KEY_ACKNOWLEDGED, KEY_RELEASE, 0};
     struct world_node *n = &w->nodes[node];
     const struct steward_config config = {
         .charter = &w->charter,
@@ -708,6 +901,8 @@ void world_crash(struct world *w, unsigned node)
     steps_forget(n);
     steward_free(n->s);
     n->s = NULL;
+    custodian_free(n->custodian);
+    n->custodian = NULL;
     for (size_t i = 0; i < WORLD_FILES; i++) {
         n->files[i].job = 0;
         n->files[i].len = n->files[i].durable;
@@ -733,6 +928,7 @@ void world_open(struct world *w,
                 const enum card_role roles[WORLD_MEMBERS])
 {
     uint8_t bytes[RNG_SEED_SIZE] = {'s', 't', 'e', 'w'};
+    struct frame_psk psk;
     struct rng keys;
 
     memset(w, 0, sizeof(*w));
@@ -745,6 +941,10 @@ void world_open(struct world *w,
     w->capacity = 1 << 20;
     w->stewards = stewards;
     memset(w->net.bytes, 0x11, DIGEST_SIZE);
+    w->charter.hash = w->net;
+    memset(w->psk, 0x22, sizeof(w->psk));
+    frame_psk_init(&psk, w->psk);
+    memcpy(w->charter.psk_id, psk.id, sizeof(w->charter.psk_id));
     for (unsigned i = 0; i < WORLD_MEMBERS; i++) {
         struct card *c;
 
@@ -754,6 +954,11 @@ void world_open(struct world *w,
         c->id = w->ids[i];
         c->role = roles[i];
         memcpy(c->node_pk, w->keys[i].pk, SIGN_PK_SIZE);
+        sign_key_init(&w->signs[i], &keys);
+        memcpy(c->custody_sign_pk, w->signs[i].pk, SIGN_PK_SIZE);
+        hpke_keypair(&keys, w->hpke_sks[i], c->custody_hpke_pk);
+        member_operator((uint8_t)i, 0, &c->operators[0], w->operator_sks[i]);
+        c->operators_len = 1;
         w->nodes[i].steps_end = &w->nodes[i].steps;
     }
     /* In ascending order of id. */
@@ -778,6 +983,14 @@ void world_open(struct world *w,
     }
 }
 
+static void rows_free(struct world_node *n)
+{
+    while (n->rows_len > 0) {
+        free(n->rows[--n->rows_len].value);
+    }
+    free(n->rows);
+}
+
 void world_close(struct world *w)
 {
     while (w->todo != NULL) {
@@ -788,10 +1001,12 @@ void world_close(struct world *w)
 
         steps_forget(n);
         steward_free(n->s);
-        while (n->rows_len > 0) {
-            free(n->rows[--n->rows_len].value);
+        custodian_free(n->custodian);
+        rows_free(n);
+        if (n->custody != NULL) {
+            rows_free(n->custody);
+            free(n->custody);
         }
-        free(n->rows);
     }
 }
 

@@ -2,7 +2,9 @@
 #define CAIRN_TESTS_STEWARD_WORLD_H
 
 #include "protocol/charter.h"
+#include "protocol/custody.h"
 #include "protocol/manifest.h"
+#include "replication/custodian.h"
 #include "replication/steward.h"
 #include "tests/suite.h"
 
@@ -11,7 +13,9 @@
  * durable, and delivers everything in an order that a seed decides. Only the
  * messages of one link keep their order. A crash loses what was not synced.
  *
- * Members 0 .. stewards-1 are stewards; the others are played by the test. */
+ * Members 0 .. stewards-1 are stewards; the others are played by the test. Each
+ * steward has a custodian, whose rows are durable at once; what it answers is
+ * on its way like everything else. */
 
 #define WORLD_MEMBERS 8U
 #define WORLD_LEAVES  64U /* Of the longest shard. */
@@ -44,12 +48,25 @@ struct world_node {
     unsigned refused;                  /* REFUSE messages said. */
     struct message_refuse last_refuse; /* The last of them. */
     unsigned closed;                   /* Links that it closed. */
+    /* Its custodian, and the custodian's rows. */
+    struct custodian *custodian;
+    struct world_node *custody;
+    bool custody_away;
+    unsigned asked; /* What it asked of the custodian, in all. */
+    /* Answers to admin requests. */
+    unsigned replies;
+    uint64_t reply_id;
+    struct steward_reply reply;
 };
 
 struct world_link {
     uint64_t id; /* Of both ends. */
     unsigned a, b;
     bool up;
+    /* |b| comes as the recipient of this release. */
+    bool recipient;
+    struct digest release;
+    uint8_t transport_pk[32];
 };
 
 #define WORLD_LINKS_MAX 512U
@@ -60,6 +77,11 @@ struct world {
     struct digest net;
     struct sign_key keys[WORLD_MEMBERS];
     struct digest ids[WORLD_MEMBERS];
+    /* Of custodians and operators. */
+    struct sign_key signs[WORLD_MEMBERS];
+    uint8_t hpke_sks[WORLD_MEMBERS][HPKE_KEY_SIZE];
+    uint8_t operator_sks[WORLD_MEMBERS][64];
+    uint8_t psk[32];
     unsigned stewards;
     uint64_t capacity;
     struct world_node nodes[WORLD_MEMBERS];
@@ -75,6 +97,11 @@ struct world {
                        uint64_t link,
                        const struct message *m);
     void (*on_link)(struct world *w, unsigned member, uint64_t link, bool up);
+    /* NULL, or it answers for custodians: true when |answer| is set. */
+    bool (*on_custody)(struct world *w,
+                       unsigned node,
+                       const struct custody *asked,
+                       struct custody *answer);
 };
 
 /* Members get their roles, all machines their keys, and nobody has rows. */
@@ -91,6 +118,12 @@ void world_crash(struct world *w, unsigned node);
 
 /* Connect two members; returns the link. */
 uint64_t world_connect(struct world *w, unsigned a, unsigned b);
+/* The same; |b| shows that it is the recipient of a release. */
+uint64_t world_connect_recipient(struct world *w,
+                                 unsigned a,
+                                 unsigned b,
+                                 const struct digest *release,
+                                 const uint8_t transport_pk[32]);
 void world_cut(struct world *w, uint64_t id);
 bool world_is_up(const struct world *w, uint64_t id);
 
@@ -103,6 +136,18 @@ void world_say_bytes(struct world *w,
                      unsigned from,
                      uint64_t id,
                      struct slice bytes);
+
+/* An admin request; it is answered to the node's |reply|. */
+void world_client(struct world *w,
+                  unsigned node,
+                  uint64_t id,
+                  const struct steward_client *c);
+/* What the operator of a member makes of a request: the size of an SSHSIG. */
+size_t world_sign(const struct world *w,
+                  unsigned member,
+                  const char *ns,
+                  struct slice request,
+                  uint8_t out[1024]);
 
 /* Deliver until nothing is left that does not wait for a clock. */
 void world_run(struct world *w);

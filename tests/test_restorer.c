@@ -535,6 +535,164 @@ START_TEST(test_restorer_prefers_the_fast)
 }
 END_TEST
 
+/* Exactly k streams, and each read of one of them fails, but not for good: it
+ * is asked again, later each time, and the job goes on. */
+static uint64_t outage_ms; /* Reads of |outage| fail before. */
+static uint64_t outage;
+static unsigned outage_reads;
+
+static int on_do_outage(void *arg, const struct mover_action *a)
+{
+    if (a->type == MV_READ_AT && (outage & stream_bit(a->stream)) != 0 &&
+        world.now_ms < outage_ms) {
+        outage_reads++;
+        return ERR_IO;
+    }
+    return on_do(arg, a);
+}
+
+static void outage_begin(uint64_t streams, uint64_t ms)
+{
+    outage = streams;
+    outage_ms = world.now_ms + ms;
+    outage_reads = 0;
+    world.on_do = on_do_outage;
+}
+
+/* How long it tries: 1 + 2 + 4 + .. times RESTORER_RETRY_MS. */
+#define RETRIES_MS (RESTORER_RETRY_MS * ((UINT64_C(1) << RESTORER_RETRIES) - 1))
+
+static void history_outage(uint64_t seed)
+{
+    any_deposit(seed);
+    config.streams = streams_choose(params.code.k);
+    boot();
+    world_start(&world);
+    (void)world_run(&world, (size_t)rng_below(&dice, 20));
+    if (!world.ended) {
+        outage_begin(seed % 2 == 0 ? config.streams
+                                   : config.streams & -config.streams,
+                     RETRIES_MS / 2);
+        ends_complete();
+        /* A few times, not without end. */
+        ck_assert_uint_le(outage_reads, (size_t)RESTORER_RETRIES *
+                                            config.window * params.code.k);
+    }
+}
+
+START_TEST(test_restorer_outage)
+{
+    histories(history_outage, (uint64_t)_i);
+}
+END_TEST
+
+/* One that does not come back is given up, after all the tries and not before;
+ * what is not there, or was lost for good, is not waited for. */
+START_TEST(test_restorer_outage_lasts)
+{
+    uint64_t begin;
+
+    deposit(7, 4, 7, 1, 5);
+    config.streams = 0x3c;
+    boot();
+    begin = world.now_ms;
+    outage_begin(0x08, UINT64_C(1) << 40);
+    world_start(&world);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_ge(world.now_ms - begin, RETRIES_MS);
+    ck_assert_uint_lt(world.now_ms - begin, 2 * RETRIES_MS);
+    ck_assert_uint_eq(refused[3], RESTORER_RETRIES + 1);
+
+    /* The cell is not there. */
+    boot();
+    world.on_do = on_do;
+    begin = world.now_ms;
+    bad[0] = 0x08;
+    world_start(&world);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_lt(world.now_ms - begin, RESTORER_RETRY_MS);
+    bad[0] = 0;
+
+    /* The stream is lost while it is waited for, and before. */
+    boot();
+    outage_begin(0x08, UINT64_C(1) << 40);
+    begin = world.now_ms;
+    world_start(&world);
+    while (refused[3] == 0) {
+        ck_assert(!world_run(&world, 1));
+    }
+    world_lose(&world, 3);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_le(world.now_ms - begin, 2 * RESTORER_RETRY_MS);
+    world.streams[3].lost = false;
+
+    boot();
+    begin = world.now_ms;
+    world_start(&world);
+    while ((asked_streams & 0x08) == 0) {
+        ck_assert(!world_run(&world, 1));
+    }
+    world_lose(&world, 3);
+    ends(ERR_NOTFOUND);
+    ck_assert_uint_lt(world.now_ms - begin, RESTORER_RETRY_MS);
+    forget();
+}
+END_TEST
+
+/* Canceled while it waits for a stream to come back: it ends at once. */
+START_TEST(test_restorer_cancel_in_outage)
+{
+    deposit(8, 3, 5, 1, 3);
+    config.streams = 0x07;
+    boot();
+    outage_begin(0x07, UINT64_C(1) << 40);
+    world_start(&world);
+    while (world.ops_len > 0) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert(!world.ended && world.wake_ms > world.now_ms);
+    world_cancel(&world);
+    ck_assert(world.ended);
+    ck_assert_int_eq(world.status, ERR_CANCELED);
+    forget();
+}
+END_TEST
+
+/* A stream that alone keeps segments waiting is left alone for a while, and
+ * then gets another chance; where there are just k it is asked all the same. */
+START_TEST(test_restorer_slow_stream_rests)
+{
+    deposit(9, 3, 5, 1, 9);
+    world.streams[1].delay_ms = 0;
+    boot();
+    world_start(&world);
+    while (sent < 1) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert_uint_eq(restorer.rest_until[1], 0);
+    world.streams[1].delay_ms = (uint64_t)1 << 20;
+    while (restorer.rest_until[1] == 0) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert_uint_eq(restorer.errors[1], 0);
+    asked_streams = 0;
+    while (sent < 5) {
+        ck_assert(!world_run(&world, 1));
+    }
+    ck_assert_uint_eq(asked_streams & 0x02, 0);
+    ck_assert_uint_ne(asked_streams & 0x18, 0);
+    world.now_ms += RESTORER_REST_MS;
+    ends_complete();
+    ck_assert_uint_ne(asked_streams & 0x02, 0);
+
+    config.streams = 0x07;
+    boot();
+    world_start(&world);
+    ends_complete();
+    forget();
+}
+END_TEST
+
 /* The actions of one step have room also for the widest code. */
 START_TEST(test_restorer_widest_code)
 {
@@ -575,6 +733,10 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_restorer_nothing_wanted);
     tcase_add_test(tc, test_restorer_prefers);
     tcase_add_test(tc, test_restorer_prefers_the_fast);
+    tcase_add_loop_test(tc, test_restorer_outage, 0, 6);
+    tcase_add_test(tc, test_restorer_outage_lasts);
+    tcase_add_test(tc, test_restorer_cancel_in_outage);
+    tcase_add_test(tc, test_restorer_slow_stream_rests);
     tcase_add_loop_test(tc, test_restorer_widest_code, 0, 2);
     suite_add_tcase(s, tc);
     return s;

@@ -1,0 +1,138 @@
+#include "crypto/hash.h"
+#include "replication/steward_internal.h"
+
+bool steward_custody_is_free(const struct steward *s)
+{
+    return s->custody.id == 0;
+}
+
+void steward_custody_ask(struct steward *s,
+                         const struct custody *c,
+                         struct core_out *out)
+{
+    size_t size = 0;
+    int rv = custody_encode(c, s->custody.buf, sizeof(s->custody.buf), &size);
+
+    assert(rv == OK && steward_custody_is_free(s));
+    s->custody.id = s->next_id++;
+    s->custody.asked = c->type;
+    core_act(out, ACT_CUSTODY, s->custody.id, slice_of(s->custody.buf, size));
+}
+
+/* What it answered cannot be: it is of another version, or of another
+ * steward. */
+static void wrong(struct steward_release *r)
+{
+    r->stuck = true;
+    steward_release_trouble(r, "the custodian's answer is not what was asked "
+                               "for: is it the custodian of this steward's "
+                               "card, and of the same version?");
+}
+
+static void on_decided(struct steward *s,
+                       struct steward_release *r,
+                       struct slice decision,
+                       struct core_out *out)
+{
+    const struct card *card = &s->config.charter->members[s->self_member].card;
+    struct steward_decision kept;
+    struct release_decision d;
+
+    if (release_decision_verify(&d, decision, card->custody_sign_pk) != OK ||
+        !digest_equal(&d.net, &s->config.net) ||
+        !digest_equal(&d.release_id, &r->id) ||
+        !digest_equal(&d.manifest_hash, &r->manifest_hash) ||
+        !digest_equal(&d.custodian, &s->config.self)) {
+        wrong(r);
+        return;
+    }
+    if (!steward_can_append(s)) {
+        return; /* The custodian keeps it for the next incarnation. */
+    }
+    kept = (struct steward_decision){
+        .manifest_hash = d.manifest_hash,
+        .envelope_hash = d.envelope_hash,
+        .share_index = d.share_index,
+        .share_epoch = d.share_epoch,
+    };
+    release_decision_hash(&kept.hash, decision);
+    steward_decision_put(&r->id, &s->config.self, &kept, out);
+    steward_append(s, FEED_DECISION, decision, out);
+    if (r->state < STEWARD_RELEASE_DECIDED) {
+        steward_release_move(r, STEWARD_RELEASE_DECIDED);
+    }
+    r->decision = kept.hash;
+    r->decisions |= (uint64_t)1 << s->self_member;
+    r->due = true;
+    r->trouble[0] = '\0';
+    steward_release_put(s, r, out);
+}
+
+static void on_handed(struct steward *s,
+                      struct steward_release *r,
+                      struct slice envelope,
+                      struct core_out *out)
+{
+    struct digest hash;
+
+    sha256(envelope, &hash);
+    if (!digest_equal(&hash, &s->custody.decision.envelope_hash)) {
+        wrong(r);
+        return;
+    }
+    steward_envelope_put(&r->id, &s->custody.decision, envelope, out);
+    steward_release_move(r, STEWARD_RELEASE_READY);
+    r->trouble[0] = '\0';
+    steward_release_put(s, r, out);
+}
+
+/* It will be there again, and then have room. */
+static bool is_away(const struct custody *c)
+{
+    return c == NULL ||
+           (c->type == CUSTODY_REFUSED && (c->u.refused.status == ERR_BUSY ||
+                                           c->u.refused.status == ERR_NOMEM));
+}
+
+static void on_release_answer(struct steward *s,
+                              const struct custody *c,
+                              struct core_out *out)
+{
+    struct steward_release *r = steward_release_find(s, &s->custody.release);
+
+    assert(r != NULL); /* It is not forgotten while it is asked about. */
+    if (is_away(c)) {
+        s->custody.again_ms = s->mono_ms + STEWARD_CUSTODY_AGAIN_MS;
+        r->ask = true;
+    } else if (c->type == CUSTODY_REFUSED) {
+        r->stuck = true;
+        steward_release_trouble(r, c->u.refused.text);
+    } else if (c->type == CUSTODY_DECIDED &&
+               s->custody.asked == CUSTODY_RELEASE) {
+        on_decided(s, r, c->u.decision, out);
+    } else if (c->type == CUSTODY_HANDED &&
+               s->custody.asked == CUSTODY_ENVELOPE) {
+        on_handed(s, r, c->u.handed, out);
+    } else {
+        wrong(r);
+    }
+}
+
+void steward_on_custody(struct steward *s,
+                        const struct core_event *ev,
+                        struct core_out *out)
+{
+    struct custody c;
+    bool read;
+
+    if (s->custody.id == 0 || ev->id != s->custody.id) {
+        return; /* Asked before a restart. */
+    }
+    read = ev->status == OK && custody_decode(&c, ev->bytes) == OK;
+    if (s->custody.asked == CUSTODY_DEAL) {
+        steward_on_dealt(s, read ? &c : NULL, out);
+    } else {
+        on_release_answer(s, read ? &c : NULL, out);
+    }
+    s->custody.id = 0;
+}
