@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include "crypto/secret.h"
+#include "node/admin.h"
 #include "node/daemon.h"
 #include "node/text.h"
-
-#define PASSPHRASE_MAX 1024U
 
 static const struct cli_option key_options[] = {
     {.name = "passphrase-file",
@@ -39,31 +38,6 @@ bool cairnd_home_given(struct cli *c)
     return true;
 }
 
-/* The passphrase, in secret memory or NULL when none was given. */
-int cairnd_passphrase(struct cli *c,
-                      char **passphrase,
-                      size_t *size,
-                      char *errmsg)
-{
-    const char *file = cli_value(c, "passphrase-file");
-    int rv;
-
-    *passphrase = NULL;
-    *size = 0;
-    if (file == NULL) {
-        return OK;
-    }
-    *passphrase = secret_new(PASSPHRASE_MAX);
-    if (*passphrase == NULL) {
-        errmsg_set(errmsg, "no locked memory for a passphrase; raise "
-                           "'ulimit -l'");
-        return ERR_NOMEM;
-    }
-    rv = passphrase_read(file, NULL, false, *passphrase, PASSPHRASE_MAX, size,
-                         errmsg);
-    return rv;
-}
-
 /* self_open() with the passphrase of the command line. */
 int cairnd_self(struct cli *c, struct self *s, char *errmsg)
 {
@@ -73,7 +47,7 @@ int cairnd_self(struct cli *c, struct self *s, char *errmsg)
     int rv;
 
     memset(s, 0, sizeof(*s));
-    rv = cairnd_passphrase(c, &passphrase, &size, errmsg);
+    rv = cli_passphrase(c, &passphrase, &size, errmsg);
     if (rv == OK && passphrase == NULL &&
         home_is_sealed(c->home, &sealed, errmsg) == OK && sealed) {
         errmsg_set(errmsg,
@@ -141,8 +115,8 @@ static json_t *config_json(const struct config *c)
     char volume[2 * VOLUME_ID_SIZE + 1];
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:s}", "name",
-        c->name, "organisation", c->organisation, "jurisdiction",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:s, s:s}",
+        "name", c->name, "organisation", c->organisation, "jurisdiction",
         c->jurisdiction, "provider", c->provider, "addresses",
         texts_json(c->addresses[0], sizeof(c->addresses[0]), c->addresses_len),
         "operators",
@@ -150,8 +124,8 @@ static json_t *config_json(const struct config *c)
         "listen", texts_json(c->listen[0], sizeof(c->listen[0]), c->listen_len),
         "data", c->data, "volume",
         text_hex(volume, c->volume_id, VOLUME_ID_SIZE), "capacity",
-        (json_int_t)c->capacity, "reserve", (json_int_t)c->reserve,
-        "log-format", log_format_name(c->log_format));
+        (json_int_t)c->capacity, "reserve", (json_int_t)c->reserve, "custodian",
+        c->custodian, "log-format", log_format_name(c->log_format));
 }
 
 static void config_show(const struct config *c)
@@ -181,6 +155,7 @@ static void config_show(const struct config *c)
            text_hex(volume, c->volume_id, VOLUME_ID_SIZE));
     printf("capacity      %s\n", text_size(size, c->capacity));
     printf("reserve       %s\n", text_size(size, c->reserve));
+    printf("custodian     %s\n", c->custodian[0] != '\0' ? c->custodian : "-");
     printf("log-format    %s\n", log_format_name(c->log_format));
 }
 
@@ -219,20 +194,22 @@ static void on_ready(void *arg,
                      size_t bound_len)
 {
     struct cli *c = arg;
+    char *admin = self_path(c->home, ADMIN_SOCKET);
 
     if (c->json) {
         (void)cli_print_json(
             c, "cairnd.ready/1",
-            json_pack("{s:o, s:i}", "listen",
+            json_pack("{s:o, s:i, s:s}", "listen",
                       texts_json(bound[0], sizeof(bound[0]), bound_len), "pid",
-                      (int)getpid()));
+                      (int)getpid(), "admin", admin));
     } else {
         printf("READY");
         for (size_t i = 0; i < bound_len; i++) {
             printf(" %s", bound[i]);
         }
-        printf("\n");
+        printf("\nADMIN %s\n", admin);
     }
+    free(admin);
     (void)fflush(stdout);
 }
 
@@ -345,8 +322,11 @@ const struct cli_command cmd_cairnd[] = {
     {.name = "run",
      .summary = "Run the node, in the foreground",
      .details = "Prints a line that begins with READY when it accepts "
-                "connections, logs to\n"
-                "stderr, and ends on SIGTERM.\n",
+                "connections, and one\n"
+                "that begins with ADMIN and says where its admin socket is; "
+                "logs to stderr,\n"
+                "and ends on SIGTERM. Tells systemd when it asks "
+                "(Type=notify).\n",
      .options = run_options,
      .run = run_run},
     {.name = NULL},

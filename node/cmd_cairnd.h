@@ -13,13 +13,7 @@ int cmd_cairnd_install(struct cli *c);
 
 /* Was --home given? An error is printed if not. */
 bool cairnd_home_given(struct cli *c);
-/* The passphrase of --passphrase-file, in secret memory, or NULL when none was
- * given; free with secret_free(), whatever this returns. */
-int cairnd_passphrase(struct cli *c,
-                      char **passphrase,
-                      size_t *size,
-                      char *errmsg);
-/* self_open() with that passphrase. */
+/* self_open() with the passphrase of --passphrase-file. */
 int cairnd_self(struct cli *c, struct self *s, char *errmsg);
 /* config_put() of a command line's value; an error is printed. */
 bool cairnd_put(struct cli *c,

@@ -1,5 +1,6 @@
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "crypto/secret.h"
@@ -30,16 +31,21 @@ const struct cli_option cmd_cairnd_init_options[] = {
      .repeats = true},
     {.name = "data",
      .value = "DIR",
-     .help = "folder for shards, best an empty disk of its own"},
+     .help = "folder for shards, best an empty disk of its own (default: "
+             "'data' in the home)"},
     {.name = "capacity",
      .value = "SIZE",
-     .help = "what shards may take in all, such as 4TiB"},
+     .help = "what shards may take in all, such as 4TiB (default: what is "
+             "free there now, but for the reserve)"},
     {.name = "reserve",
      .value = "SIZE",
      .help = "what stays free on the disk (default 1GiB)"},
     {.name = "custody",
      .value = "FILE",
      .help = "the custodian's half of the card, from cairn-custodian"},
+    {.name = "custodian",
+     .value = "PATH",
+     .help = "the socket on which cairn-custodian serves, if it runs here"},
     {.name = "operator",
      .value = "FILE",
      .help = "an operator's public SSH key; give all of them",
@@ -73,24 +79,29 @@ static bool put_option(struct cli *c,
     return cairnd_put(c, config, name, name, value);
 }
 
-/* The folder of the volume, as a path that does not depend on where we are. */
-static bool put_data(struct cli *c, struct config *config)
+/* An option that is a path and stands in the file under its own name: made
+ * absolute, since the daemon runs elsewhere. */
+static bool put_path(struct cli *c,
+                     struct config *config,
+                     const char *option,
+                     const char *value)
 {
-    const char *data = cli_value(c, "data");
-    char here[PATH_MAX];
+    char here[PATH_MAX], what[64];
     char *path;
     bool ok;
 
-    if (data == NULL || data[0] == '/') {
-        return put_option(c, config, "data", NULL);
+    if (value[0] == '/') {
+        return cairnd_put(c, config, option, option, value);
     }
     if (getcwd(here, sizeof(here)) == NULL) {
+        (void)snprintf(what, sizeof(what), "give --%s as an absolute path",
+                       option);
         (void)cli_fail(c, EXIT_CODE_FAILED, "the current folder is not there",
-                       "give --data as an absolute path");
+                       what);
         return false;
     }
-    path = path_join(here, data);
-    ok = cairnd_put(c, config, "data", "data", path);
+    path = path_join(here, value);
+    ok = cairnd_put(c, config, option, option, path);
     free(path);
     return ok;
 }
@@ -152,6 +163,55 @@ static bool put_operator(struct cli *c, struct config *config, const char *file)
     return ok;
 }
 
+/* Where shards go: as told, or in the home. */
+static bool put_data(struct cli *c, struct config *config)
+{
+    const char *value = cli_value(c, "data");
+    char *path = path_join(c->home, "data");
+    bool ok = put_path(c, config, "data", value != NULL ? value : path);
+
+    free(path);
+    return ok;
+}
+
+/* The file system that |path| is on or will be on; the nearest folder above it
+ * that is there. */
+static bool space_look(const char *path, struct statvfs *space)
+{
+    char *above = strdup(path);
+    bool found = above != NULL && statvfs(above, space) == 0;
+
+    while (above != NULL && !found && strrchr(above, '/') != NULL) {
+        *strrchr(above, '/') = '\0';
+        found = statvfs(above[0] != '\0' ? above : "/", space) == 0;
+    }
+    free(above);
+    return found;
+}
+
+/* What shards may take: as told, or what is free but for the reserve. */
+static bool put_capacity(struct cli *c, struct config *config)
+{
+    struct statvfs space;
+    uint64_t free_bytes;
+
+    if (cli_value(c, "capacity") != NULL) {
+        return put_option(c, config, "capacity", NULL);
+    }
+    if (!space_look(config->data, &space)) {
+        return put_option(c, config, "capacity", NULL);
+    }
+    free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
+    if (free_bytes < config->reserve + CONFIG_CAPACITY_MIN) {
+        (void)cli_fail(c, EXIT_CODE_USAGE,
+                       "the disk of --data has no more than the reserve free",
+                       "choose another --data, or a smaller --reserve");
+        return false;
+    }
+    config->capacity = (free_bytes - config->reserve) >> 20 << 20;
+    return true;
+}
+
 static bool init_parse(struct cli *c, struct config *config)
 {
     memset(config, 0, sizeof(*config));
@@ -160,9 +220,12 @@ static bool init_parse(struct cli *c, struct config *config)
         !put_option(c, config, "organisation", config->name) ||
         !put_option(c, config, "jurisdiction", NULL) ||
         !put_option(c, config, "provider", "") || !put_addresses(c, config) ||
-        !put_data(c, config) || !put_option(c, config, "capacity", NULL) ||
+        !put_data(c, config) ||
+        (cli_value(c, "custodian") != NULL &&
+         !put_path(c, config, "custodian", cli_value(c, "custodian"))) ||
         (cli_value(c, "reserve") != NULL &&
-         !put_option(c, config, "reserve", NULL))) {
+         !put_option(c, config, "reserve", NULL)) ||
+        !put_capacity(c, config)) {
         return false;
     }
     if (cli_count(c, "operator") == 0) {
@@ -234,7 +297,10 @@ static int init_make(struct cli *c,
     int rv;
 
     rng_init_system(&rng);
-    rv = volume_init(config->data, &rng, config->volume_id, errmsg);
+    rv = folder_make(c->home, 0700, errmsg); /* The data may be in there. */
+    if (rv == OK) {
+        rv = volume_init(config->data, &rng, config->volume_id, errmsg);
+    }
     if (rv == OK) {
         rv = home_create(c->home, passphrase, errmsg);
     }
@@ -341,7 +407,7 @@ int cmd_cairnd_init(struct cli *c)
                         "and give its file 'card'");
         goto end;
     }
-    rv = cairnd_passphrase(c, &passphrase, &size, errmsg);
+    rv = cli_passphrase(c, &passphrase, &size, errmsg);
     if (rv != OK) {
         code = cli_fail(c, exit_code_of(rv), errmsg, "check --passphrase-file");
         goto end;

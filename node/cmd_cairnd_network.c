@@ -1,11 +1,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "crypto/secret.h"
 #include "node/cmd_cairnd.h"
 #include "node/text.h"
-
-#define PSK_FILE_MAX 4096U
 
 /* --- card ---------------------------------------------------------------- */
 
@@ -73,69 +70,6 @@ int cairnd_network_fail(struct cli *c, int rv, const char *errmsg)
     return cli_fail(c, exit_code_of(rv), errmsg, "nothing was changed");
 }
 
-/* A node that is in a network does not go to another, nor back an epoch. */
-static int install_look(const struct self *s, char *errmsg)
-{
-    char *path = self_path(s->home, "charter");
-    struct charter *charter = calloc(1, sizeof(*charter));
-    uint8_t *chain = NULL;
-    struct digest net;
-    size_t size = 0;
-    int rv = file_read(path, CHARTER_CHAIN_MAX, &chain, &size, errmsg);
-
-    if (rv == ERR_NOTFOUND) {
-        rv = OK;
-    } else if (rv == OK && (charter == NULL ||
-                            charter_chain_decode(
-                                charter, &net, slice_of(chain, size)) != OK)) {
-        errmsg_set(errmsg, "'%s' is damaged; remove it", path);
-        rv = ERR_BAD;
-    } else if (rv == OK && (!digest_equal(&net, &s->net) ||
-                            charter->epoch > s->charter->epoch)) {
-        errmsg_set(errmsg,
-                   "this node is in the network '%s' already, or in a later "
-                   "epoch of it",
-                   charter->name);
-        rv = ERR_EXISTS;
-    }
-    free(chain);
-    free(charter);
-    free(path);
-    return rv;
-}
-
-/* Copy what was checked: a secret first, for the charter needs it. */
-static int install_copy(struct cli *c, struct self *s, char *errmsg)
-{
-    char *chain_path = self_path(c->home, "charter");
-    char *psk_path = self_path(c->home, "network.psk");
-    uint8_t *psk = NULL, *chain = NULL;
-    size_t psk_size = 0, chain_size = 0;
-    int rv = install_look(s, errmsg);
-
-    if (rv == OK) {
-        rv = file_read(c->args[0], CHARTER_CHAIN_MAX, &chain, &chain_size,
-                       errmsg);
-    }
-    if (rv == OK) {
-        rv =
-            file_read_secret(c->args[1], PSK_FILE_MAX, &psk, &psk_size, errmsg);
-    }
-    if (rv == OK) {
-        rv = file_write(psk_path, slice_of(psk, psk_size), 0600, FILE_REPLACE,
-                        errmsg);
-    }
-    if (rv == OK) {
-        rv = file_write(chain_path, slice_of(chain, chain_size), 0644,
-                        FILE_REPLACE, errmsg);
-    }
-    secret_free(psk);
-    free(chain);
-    free(psk_path);
-    free(chain_path);
-    return rv;
-}
-
 static int install_print(struct cli *c, const struct self *s)
 {
     const struct charter *charter = s->charter;
@@ -188,7 +122,7 @@ int cmd_cairnd_install(struct cli *c)
     }
     rv = self_join(&s, c->args[0], c->args[1], errmsg);
     if (rv == OK) {
-        rv = install_copy(c, &s, errmsg);
+        rv = self_install(&s, c->args[0], c->args[1], errmsg);
     }
     code = rv == OK ? install_print(c, &s) : cairnd_network_fail(c, rv, errmsg);
     self_close(&s);

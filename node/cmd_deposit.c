@@ -11,7 +11,6 @@
 #include "replication/sealer.h"
 
 #define SEGMENT_SIZE_DEFAULT ((uint64_t)32 << 20)
-#define PASSPHRASE_MAX       1024U
 
 /* How the deposit is to be coded; shared by plan and create. */
 struct coding {
@@ -60,9 +59,22 @@ static const struct cli_option create_options[] = {
     {.name = "verify",
      .value = "PERCENT",
      .help = "segments to read back, at least 16; 'full' for all (default 1)"},
+    {.name = "steward",
+     .value = "NAME",
+     .help = "one of those who get a shard, name or id; give it --shards times "
+             "(default: chosen among all)",
+     .repeats = true},
+    {.name = "certificate",
+     .value = "FILE",
+     .help = "write the certificate of the deposit here, too"},
+    {.name = "accept-margin",
+     .help = "be content with receipts of data shards + faulty ones"},
+    {.name = "patience",
+     .value = "SECONDS",
+     .help = "wait so long for a steward before it is set aside (default 60)"},
     {.name = "passphrase-file",
      .value = "FILE",
-     .help = "seal the journal of this deposit under its first line"},
+     .help = "its first line opens the lab's keys, and seals the journal"},
     {.name = "ignore-lint",
      .help = "deposit although the directory has errors"},
     {.name = NULL},
@@ -302,35 +314,82 @@ static int create_lint(struct cli *c, const char *dir)
     return code;
 }
 
-static int create_print(struct cli *c,
-                        const struct deposit_options *o,
-                        const struct deposit_result *r)
+static json_t *create_json(const struct deposit_options *o,
+                           const struct deposit_result *r)
 {
     char id[2 * DIGEST_SIZE + 1];
     char hash[2 * DIGEST_SIZE + 1];
+    json_t *j = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "deposit",
+        text_hex(id, r->deposit_id.bytes, DIGEST_SIZE), "manifest",
+        text_hex(hash, r->manifest_hash.bytes, DIGEST_SIZE), "label", o->label,
+        "bytes", (json_int_t)r->plain_size, "segments", (json_int_t)r->segments,
+        "verified_segments", (json_int_t)r->verified, "shard_bytes",
+        (json_int_t)r->shard_size, "resumed", (int)r->resumed);
+
+    if (o->into != NULL) {
+        (void)json_object_set_new(j, "into", json_string(o->into));
+    } else {
+        (void)json_object_update_new(
+            j, json_pack("{s:i, s:i, s:b, s:s}", "receipts", (int)r->receipts,
+                         "acknowledgements", (int)r->acknowledgements, "sealed",
+                         (int)r->sealed, "certificate", r->certificate));
+    }
+    return j;
+}
+
+static void create_print_stewards(const struct deposit_options *o,
+                                  const struct deposit_result *r)
+{
+    printf("receipts  %u of %u stewards have signed that they hold their "
+           "shard\n",
+           r->receipts, o->n);
+    printf("shares    %u of %u custodians have proven that they hold their key "
+           "share\n",
+           r->acknowledgements, o->n);
+    if (r->sealed) {
+        printf("sealed    any %u shards and %u key shares restore it, without "
+               "this lab\n",
+               o->k, o->t);
+    } else {
+        printf("sealed    not wholly: it may lose %d shards and %d key shares "
+               "as it is\n",
+               (int)r->receipts - o->k, (int)r->acknowledgements - o->t);
+    }
+    printf("proof     %s; check it anywhere with 'cairn deposit verify'\n",
+           r->certificate);
+}
+
+static void create_print_folders(const struct deposit_options *o,
+                                 const struct deposit_result *r)
+{
     char size[32];
 
-    text_hex(id, r->deposit_id.bytes, DIGEST_SIZE);
-    text_hex(hash, r->manifest_hash.bytes, DIGEST_SIZE);
-    if (c->json) {
-        return cli_print_json(
-            c, "cairn.deposit.create/1",
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s}",
-                      "deposit", id, "manifest", hash, "label", o->label,
-                      "bytes", (json_int_t)r->plain_size, "segments",
-                      (json_int_t)r->segments, "verified_segments",
-                      (json_int_t)r->verified, "shard_bytes",
-                      (json_int_t)r->shard_size, "resumed", (int)r->resumed,
-                      "into", o->into));
-    }
-    printf("deposit   %s\n", id);
-    printf("manifest  %s\n", hash);
     printf("shards    %u folders of %s in %s/shard-*; any %u restore it\n",
            o->n, text_size(size, r->shard_size), o->into, o->k);
     printf("shares    %u files in %s/shares; any %u open it: give each to "
            "another hand,\n"
            "          then remove them here\n",
            o->n, o->into, o->t);
+}
+
+static int create_print(struct cli *c,
+                        const struct deposit_options *o,
+                        const struct deposit_result *r)
+{
+    char hex[2 * DIGEST_SIZE + 1];
+
+    if (c->json) {
+        return cli_print_json(c, "cairn.deposit.create/1", create_json(o, r));
+    }
+    printf("deposit   %s\n", text_hex(hex, r->deposit_id.bytes, DIGEST_SIZE));
+    printf("manifest  %s\n",
+           text_hex(hex, r->manifest_hash.bytes, DIGEST_SIZE));
+    if (o->into != NULL) {
+        create_print_folders(o, r);
+    } else {
+        create_print_stewards(o, r);
+    }
     printf("checked   %llu of %llu segments read back from shards and compared "
            "with the model\n",
            (unsigned long long)r->verified, (unsigned long long)r->segments);
@@ -363,9 +422,54 @@ static int create_run_with(struct cli *c, struct deposit_options *o)
 {
     struct deposit_result result = {0};
     char errmsg[ERRMSG_SIZE] = "";
-    int rv = deposit_offline(c, o, &result, errmsg);
+    int rv = o->into != NULL ? deposit_offline(c, o, &result, errmsg)
+                             : deposit_network(c, o, &result, errmsg);
+    int code =
+        rv == OK ? create_print(c, o, &result) : create_exit(c, rv, errmsg);
 
-    return rv == OK ? create_print(c, o, &result) : create_exit(c, rv, errmsg);
+    free(result.certificate);
+    return code;
+}
+
+/* Into folders, or to stewards. */
+static bool create_where(struct cli *c, struct deposit_options *o)
+{
+    static const char *const of_network[] = {"steward", "certificate",
+                                             "accept-margin", "patience"};
+    uint64_t patience = DEPOSIT_PATIENCE_S;
+
+    o->home = c->home;
+    if ((o->into == NULL && o->home == NULL) ||
+        (o->into != NULL && o->into[0] == '\0')) {
+        (void)cli_fail(c, EXIT_CODE_USAGE, "it is not said where the shards go",
+                       "give the lab's --home to deposit with the stewards of "
+                       "its network, or a folder with --offline");
+        return false;
+    }
+    for (size_t i = 0;
+         o->into != NULL && i < sizeof(of_network) / sizeof(of_network[0]);
+         i++) {
+        if (cli_flag(c, of_network[i])) {
+            (void)cli_fail(c, EXIT_CODE_USAGE,
+                           "an offline deposit has no stewards",
+                           "leave out --steward, --certificate, "
+                           "--accept-margin and --patience");
+            return false;
+        }
+    }
+    if (!cli_uint(c, "patience", 1, 86400, &patience)) {
+        return false;
+    }
+    o->patience_s = (unsigned)patience;
+    o->accept_margin = cli_flag(c, "accept-margin");
+    o->certificate = cli_value(c, "certificate");
+    while (o->stewards_len < MANIFEST_SHARDS_MAX &&
+           cli_value_at(c, "steward", o->stewards_len) != NULL) {
+        o->stewards[o->stewards_len] =
+            cli_value_at(c, "steward", o->stewards_len);
+        o->stewards_len++;
+    }
+    return true;
 }
 
 static bool create_parse(struct cli *c, struct deposit_options *o, char *label)
@@ -407,19 +511,13 @@ static bool create_parse(struct cli *c, struct deposit_options *o, char *label)
                                   .codec = coding.codec,
                                   .cadence_days = (uint32_t)cadence,
                                   .verify_percent = (unsigned)percent};
-    if (o->into == NULL || o->into[0] == '\0') {
-        (void)cli_fail(c, EXIT_CODE_USAGE, "it is not said where the shards go",
-                       "give a folder with --offline");
-        return false;
-    }
-    return true;
+    return create_where(c, o);
 }
 
 static int create_run(struct cli *c)
 {
     struct deposit_options o;
     char label[MANIFEST_LABEL_MAX + 1];
-    const char *file = cli_value(c, "passphrase-file");
     char *passphrase = NULL;
     char errmsg[ERRMSG_SIZE] = "";
     size_t size = 0;
@@ -433,19 +531,12 @@ static int create_run(struct cli *c)
     if (code != EXIT_CODE_OK) {
         return code;
     }
-    if (file != NULL) {
-        passphrase = secret_new(PASSPHRASE_MAX);
-        rv = passphrase == NULL
-                 ? ERR_NOMEM
-                 : passphrase_read(file, NULL, false, passphrase,
-                                   PASSPHRASE_MAX, &size, errmsg);
-        if (rv != OK) {
-            secret_free(passphrase);
-            return cli_fail(c, exit_code_of(rv), errmsg,
-                            "check --passphrase-file");
-        }
-        o.passphrase = slice_of(passphrase, size);
+    rv = cli_passphrase(c, &passphrase, &size, errmsg);
+    if (rv != OK) {
+        secret_free(passphrase);
+        return cli_fail(c, exit_code_of(rv), errmsg, "check --passphrase-file");
     }
+    o.passphrase = slice_of(passphrase, size);
     code = create_run_with(c, &o);
     secret_free(passphrase);
     return code;
@@ -467,14 +558,53 @@ const struct cli_command cmd_deposit[] = {
      .args_min = 1,
      .args_max = 1,
      .details =
-         "With --offline SHARDS the shards go into folders, and the opened "
-         "key\n"
-         "shares into SHARDS/shares, for carriers to bring to their keepers.\n"
+         "Deals the shards to the stewards of the network that --home is in,\n"
+         "and a key share to each of their custodians; reads back, and writes\n"
+         "a certificate. With --offline SHARDS the shards go into folders, "
+         "and\n"
+         "the opened key shares into SHARDS/shares, for carriers to bring to\n"
+         "their keepers.\n"
          "Run the same command again after an interruption: it goes on.\n"
          "\n"
+         "  cairn deposit create --home lab --label 'Model 1' ./model\n"
          "  cairn deposit create --offline /mnt/out --label 'Model 1' "
          "./model\n",
      .options = create_options,
      .run = create_run},
+    {.name = "list",
+     .summary = "List the deposits that the local node knows",
+     .details = "  cairn deposit list --home s1\n",
+     .options = cmd_deposit_list_options,
+     .run = cmd_deposit_list},
+    {.name = "show",
+     .summary = "Show a deposit as the local node sees it",
+     .arguments = "ID",
+     .args_min = 1,
+     .args_max = 1,
+     .details = "ID is 64 hex digits, or at least the first 8 of them.\n"
+                "\n"
+                "  cairn deposit show --home s1 1f2e3d4c\n",
+     .options = cmd_deposit_list_options,
+     .run = cmd_deposit_show},
+    {.name = "export",
+     .summary = "Get a deposit's certificate from the local node",
+     .arguments = "ID",
+     .args_min = 1,
+     .args_max = 1,
+     .details = "  cairn deposit export --home s1 1f2e3d4c > model.cert\n",
+     .options = cmd_deposit_export_options,
+     .run = cmd_deposit_export},
+    {.name = "verify",
+     .summary = "Check a certificate, and show what it proves",
+     .arguments = "CERTIFICATE",
+     .args_min = 1,
+     .args_max = 1,
+     .details =
+         "Needs no network. Compare the fingerprint of the network with what\n"
+         "a steward reads to you. The exit code is 0 when the deposit was\n"
+         "sealed, 1 when something is missing, 12 or 20 when it is false.\n"
+         "\n"
+         "  cairn deposit verify model.cert\n",
+     .run = cmd_deposit_verify},
     {.name = NULL},
 };

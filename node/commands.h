@@ -7,10 +7,21 @@
  * options, calls a module that knows no command line, and prints. */
 
 extern const struct cli_command cmd_cairnd[];  /* Those of cairnd. */
-extern const struct cli_command cmd_deposit[]; /* plan, create */
+extern const struct cli_command cmd_deposit[]; /* plan, create, list, ... */
 extern const struct cli_command cmd_id[];      /* new, card */
 extern const struct cli_command cmd_network[]; /* found, sign, assemble, show */
+extern const struct cli_command cmd_release[]; /* request, submit, ... */
 extern const struct cli_option cmd_recover_options[];
 int cmd_recover(struct cli *c);
+extern const struct cli_option cmd_status_options[];
+int cmd_status(struct cli *c);
+
+/* Of cmd_deposit, in files of their own. */
+extern const struct cli_option cmd_deposit_list_options[]; /* show's too. */
+extern const struct cli_option cmd_deposit_export_options[];
+int cmd_deposit_list(struct cli *c);
+int cmd_deposit_show(struct cli *c);
+int cmd_deposit_export(struct cli *c);
+int cmd_deposit_verify(struct cli *c);
 
 #endif /* CAIRN_NODE_COMMANDS_H */

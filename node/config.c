@@ -128,13 +128,27 @@ static int operators_put(struct config *c, const char *value, char *errmsg)
     return OK;
 }
 
-static int data_put(struct config *c, const char *value, char *errmsg)
+static int path_put(char *out, const char *value, char *errmsg)
 {
     if (value[0] != '/') {
         errmsg_set(errmsg, "must be an absolute path, beginning with '/'");
         return ERR_BAD;
     }
-    return text_put(c->data, CONFIG_PATH_MAX, false, value, errmsg);
+    return text_put(out, CONFIG_PATH_MAX, false, value, errmsg);
+}
+
+static int data_put(struct config *c, const char *value, char *errmsg)
+{
+    return path_put(c->data, value, errmsg);
+}
+
+static int custodian_put(struct config *c, const char *value, char *errmsg)
+{
+    if (value[0] == '\0') {
+        c->custodian[0] = '\0';
+        return OK;
+    }
+    return path_put(c->custodian, value, errmsg);
 }
 
 static int volume_put(struct config *c, const char *value, char *errmsg)
@@ -205,6 +219,7 @@ static const struct key keys[] = {
     {"volume", false, false, volume_put},
     {"capacity", false, false, capacity_put},
     {"reserve", false, true, reserve_put},
+    {"custodian", false, true, custodian_put},
     {"log-format", false, true, log_format_put},
 };
 
@@ -515,6 +530,11 @@ static void config_print(FILE *out, const struct config *c)
         "capacity", size_exact(size, c->capacity));
     put(out, "# What stays free on that disk whatever the capacity says.\n",
         "reserve", size_exact(size, c->reserve));
+    put(out,
+        "# The socket on which cairn-custodian serves this node, such as\n"
+        "# /run/cairn-custodian/socket. Empty: none; the node then takes no\n"
+        "# key shares and releases nothing.\n",
+        "custodian", c->custodian);
     put(out, "# text for people, json for machines.\n", "log-format",
         log_format_name(c->log_format));
 }

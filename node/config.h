@@ -40,6 +40,8 @@ struct config {
     uint8_t volume_id[VOLUME_ID_SIZE]; /* ... and which it must be. */
     uint64_t capacity;                 /* Bytes that shards may take. */
     uint64_t reserve;                  /* Bytes of the volume that stay free. */
+    /* The socket of the custodian, absolute; empty: there is none. */
+    char custodian[CONFIG_PATH_MAX + 1];
     enum log_format log_format;
 };
 

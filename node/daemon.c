@@ -23,6 +23,24 @@ uint64_t daemon_now_s(void)
 
 /* --- The end ------------------------------------------------------------- */
 
+static void on_admin_closed(void *arg)
+{
+    struct daemon *d = arg;
+
+    d->admin = NULL;
+    d->waiting = false;
+    daemon_stop_next(d);
+}
+
+static void on_custody_closed(void *arg)
+{
+    struct daemon *d = arg;
+
+    d->custody.link = NULL;
+    d->waiting = false;
+    daemon_stop_next(d);
+}
+
 static void on_host_closed(void *arg)
 {
     struct daemon *d = arg;
@@ -70,18 +88,22 @@ static void handles_close(struct daemon *d)
     }
 }
 
-/* One part after the other: links first, so that nothing new comes; the machine
- * when all that it began has answered. */
+/* One part after the other: admin and links first, so that nothing new comes;
+ * the machine when all that it began has answered. */
 void daemon_stop_next(struct daemon *d)
 {
     if (!d->stopping || d->waiting) {
         return;
     }
     d->waiting = true;
-    if (d->host != NULL) {
+    if (d->admin != NULL) {
+        admin_close(d->admin, on_admin_closed, d);
+    } else if (d->host != NULL) {
         link_host_close(d->host, on_host_closed, d);
     } else if (d->jobs != NULL) {
         shard_jobs_close(d->jobs, on_jobs_closed, d);
+    } else if (d->custody.link != NULL) {
+        custody_link_close(d->custody.link, on_custody_closed, d);
     } else if (d->checks > 0) {
         d->waiting = false; /* check_done() comes back. */
     } else if (d->run != NULL) {
@@ -105,6 +127,7 @@ void daemon_stop(struct daemon *d, int status, const char *errmsg)
     if (!d->stopping) {
         d->stopping = true;
         log_put(&d->log, LOG_INFO, "stopping");
+        daemon_notify("STOPPING=1");
         daemon_stop_next(d);
     }
 }
@@ -262,6 +285,7 @@ static void daemon_loop(struct daemon *d)
 {
     int rv;
 
+    d->begun_ms = uv_now(&d->loop);
     handles_open(d);
     rv = parts_new(d);
     if (rv != OK) {
@@ -321,6 +345,7 @@ int daemon_run(const struct daemon_config *config, char *errmsg)
     if (rv != OK) {
         (void)snprintf(errmsg, ERRMSG_SIZE, "%s", d->errmsg);
     }
+    free(d->chain);
     free(d);
     return rv;
 }

@@ -65,6 +65,15 @@ static void act_job_cancel(void *arg, uint64_t id, struct slice bytes)
     }
 }
 
+static void act_reply(void *arg, uint64_t id, struct slice bytes)
+{
+    struct daemon *d = arg;
+
+    if (d->admin != NULL) {
+        admin_reply(d->admin, id, bytes);
+    }
+}
+
 /* --- Signatures, on workers ---------------------------------------------- */
 
 struct check {
@@ -140,7 +149,13 @@ static void on_started(void *arg)
             (unsigned long long)counts.feeds,
             (unsigned long long)counts.shards_held,
             (unsigned long long)counts.shards_filling);
-    rv = d->stopping ? OK : daemon_host_start(d);
+    rv = d->stopping ? OK : daemon_custody_start(d);
+    if (rv == OK && !d->stopping) {
+        rv = daemon_admin_start(d);
+    }
+    if (rv == OK && !d->stopping) {
+        rv = daemon_host_start(d);
+    }
     if (rv != OK) {
         daemon_stop(d, rv, d->errmsg);
     }
@@ -152,10 +167,10 @@ static void on_pause(void *arg, int why)
 
     if (why == ERR_FULL) {
         log_put(&d->log, LOG_ERROR, "%s", store_error(d->store));
-    } else if (why == OK && d->core_pauses) {
+    } else if (why == OK && d->core_trouble != OK) {
         log_put(&d->log, LOG_DEBUG, "the database keeps up again");
     }
-    daemon_pause_core(d, why != OK);
+    daemon_pause_core(d, why);
 }
 
 static void on_halt(void *arg, const char *text)
@@ -165,9 +180,11 @@ static void on_halt(void *arg, const char *text)
 
 int daemon_core_start(struct daemon *d)
 {
-    static const uint8_t kinds[] = {KEY_TIP, KEY_SHARD, KEY_MANIFEST};
+    static const uint8_t kinds[] = {KEY_TIP, KEY_SHARD, KEY_MANIFEST,
+                                    KEY_ACKNOWLEDGED, KEY_RELEASE};
     const struct slice starts[] = {
-        slice_of(&kinds[0], 1), slice_of(&kinds[1], 1), slice_of(&kinds[2], 1)};
+        slice_of(&kinds[0], 1), slice_of(&kinds[1], 1), slice_of(&kinds[2], 1),
+        slice_of(&kinds[3], 1), slice_of(&kinds[4], 1)};
     const struct core_run_config config = {
         .loop = &d->loop,
         .store = d->store,
@@ -181,6 +198,8 @@ int daemon_core_start(struct daemon *d)
         .check = act_check,
         .job = act_job,
         .job_cancel = act_job_cancel,
+        .custody = daemon_custody_ask,
+        .reply = act_reply,
         .on_started = on_started,
         .on_pause = on_pause,
         .on_halt = on_halt,

@@ -3,124 +3,6 @@
 #include "crypto/secret.h"
 #include "node/daemon_state.h"
 
-#define CERT_SECONDS ((uint64_t)7 * 86400) /* Renewed daily. */
-
-const char *daemon_member_name(const struct daemon *d, uint32_t member)
-{
-    return d->charter->members[member].card.name;
-}
-
-int daemon_cert(const struct daemon *d,
-                uint8_t out[TRANSPORT_CERT_MAX],
-                size_t *size)
-{
-    const struct self *self = d->config->self;
-    uint64_t now_s = daemon_now_s();
-    struct transport_cert cert = {.type = TRANSPORT_MEMBER,
-                                  .net = self->net,
-                                  .id = self->id,
-                                  .not_before_s = now_s,
-                                  .not_after_s = now_s + CERT_SECONDS};
-
-    memcpy(cert.transport_pk, self->keys->transport.pk, NOISE_KEY_SIZE);
-    return transport_cert_encode(&cert, &self->keys->node, out,
-                                 TRANSPORT_CERT_MAX, size);
-}
-
-/* --- Who that is --------------------------------------------------------- */
-
-static size_t on_psk(void *arg,
-                     const uint8_t psk_id[FRAME_PSK_ID_SIZE],
-                     struct frame_psk *out,
-                     size_t max)
-{
-    const struct daemon *d = arg;
-    size_t len = 0;
-
-    if (max > 0 && memcmp(psk_id, d->charter->psk_id, FRAME_PSK_ID_SIZE) == 0) {
-        frame_psk_init(&out[len++], d->config->self->psk);
-    }
-    return len;
-}
-
-/* The place of a member in the charter, or CHARTER_MEMBERS_MAX. */
-static uint32_t member_find(const struct daemon *d, const struct digest *id)
-{
-    uint32_t i = 0;
-
-    while (i < d->charter->members_len &&
-           !digest_equal(&d->charter->members[i].card.id, id)) {
-        i++;
-    }
-    return i < d->charter->members_len ? i : CHARTER_MEMBERS_MAX;
-}
-
-/* Why it is not let in; NULL when it is, and then it is *member. */
-static const char *identity_refusal(const struct daemon *d,
-                                    const struct daemon_link *l,
-                                    struct slice bytes,
-                                    const uint8_t remote[NOISE_KEY_SIZE],
-                                    uint32_t *member)
-{
-    struct transport_cert cert;
-    const struct card *card;
-    uint32_t i;
-
-    if (bytes.size > TRANSPORT_CERT_MAX ||
-        transport_cert_decode(&cert, bytes) != OK) {
-        return "shows no certificate";
-    }
-    if (cert.type != TRANSPORT_MEMBER) {
-        return "is no member";
-    }
-    if (!digest_equal(&cert.net, &d->config->self->net)) {
-        return "is of another network";
-    }
-    if (memcmp(cert.transport_pk, remote, NOISE_KEY_SIZE) != 0) {
-        return "shows a certificate of another key";
-    }
-    i = member_find(d, &cert.id);
-    if (i == CHARTER_MEMBERS_MAX) {
-        return "is not in the charter";
-    }
-    card = &d->charter->members[i].card;
-    if (transport_cert_verify(bytes, card->node_pk) != OK) {
-        return "shows a false certificate";
-    }
-    if (!transport_cert_is_current(&cert, daemon_now_s())) {
-        return "shows a certificate of another time; compare the clocks";
-    }
-    if (i == d->self) {
-        return "says that it is us";
-    }
-    if (l != NULL && l->member != i) {
-        return "is another member than the one at that address";
-    }
-    *member = i;
-    return NULL;
-}
-
-static int on_identity(void *arg,
-                       struct link *l,
-                       struct slice cert,
-                       const uint8_t remote[NOISE_KEY_SIZE])
-{
-    struct daemon *d = arg;
-    struct daemon_member *m;
-    uint32_t member = 0;
-    const char *why = identity_refusal(d, link_user(l), cert, remote, &member);
-
-    if (why != NULL) {
-        log_put(&d->log, LOG_WARNING, "%s %s", link_address(l), why);
-        return ERR_DENIED;
-    }
-    m = &d->members[member];
-    memcpy(m->transport_pk, remote, NOISE_KEY_SIZE);
-    memcpy(m->cert, cert.data, cert.size);
-    m->cert_size = cert.size;
-    return OK;
-}
-
 /* --- Up and down --------------------------------------------------------- */
 
 struct link *daemon_link_of(void *arg, uint64_t number)
@@ -149,11 +31,11 @@ static void link_pause(struct daemon_link *l, bool *cause, bool pause)
     }
 }
 
-void daemon_pause_core(struct daemon *d, bool pause)
+void daemon_pause_core(struct daemon *d, int why)
 {
-    d->core_pauses = pause;
+    d->core_trouble = why;
     for (struct daemon_link *l = d->links; l != NULL; l = l->next) {
-        link_pause(l, &l->core_pauses, pause);
+        link_pause(l, &l->core_pauses, why != OK);
     }
 }
 
@@ -168,39 +50,31 @@ void daemon_pause_jobs(void *arg, uint64_t number, bool pause)
     }
 }
 
-/* The member that this inbound link showed to be, by its key. */
-static uint32_t member_of(const struct daemon *d, const struct link *l)
-{
-    uint32_t i = 0;
-
-    while (i < d->charter->members_len &&
-           (d->members[i].cert_size == 0 ||
-            memcmp(d->members[i].transport_pk, link_remote(l),
-                   NOISE_KEY_SIZE) != 0)) {
-        i++;
-    }
-    return i < d->charter->members_len ? i : CHARTER_MEMBERS_MAX;
-}
-
 static struct daemon_link *inbound_new(struct daemon *d, struct link *l)
 {
-    uint32_t member = member_of(d, l);
-    struct daemon_link *user;
+    struct daemon_link *user = calloc(1, sizeof(*user));
 
-    if (member == CHARTER_MEMBERS_MAX) {
-        return NULL;
-    }
-    user = calloc(1, sizeof(*user));
     if (user == NULL) {
         return NULL;
     }
     user->daemon = d;
     user->link = l;
-    user->member = member;
+    if (!daemon_identify(d, user)) {
+        free(user);
+        return NULL;
+    }
     user->next = d->links;
     d->links = user;
     link_set_user(l, user);
     return user;
+}
+
+/* Who it is, for the log. */
+static const char *link_name(const struct daemon_link *user)
+{
+    return user->member == DAEMON_RECIPIENT
+               ? "a recipient"
+               : daemon_member_name(user->daemon, user->member);
 }
 
 /* Of two links between the same two stewards, the one that the smaller id
@@ -209,20 +83,54 @@ static void duplicate_close(const struct daemon *d,
                             const struct daemon_link *up)
 {
     const struct digest *self = &d->config->self->id;
-    const struct digest *other = &d->charter->members[up->member].card.id;
-    const struct daemon_link *ours = d->members[up->member].dialling;
+    const struct digest *other;
+    const struct daemon_link *ours;
 
+    if (up->member == DAEMON_RECIPIENT) {
+        return;
+    }
+    other = &d->charter->members[up->member].card.id;
+    ours = d->members[up->member].dialling;
     if (ours != NULL && ours->number != 0 && d->members[up->member].links > 1 &&
         memcmp(self->bytes, other->bytes, DIGEST_SIZE) > 0) {
         link_close(ours->link, FRAME_REASON_DONE);
     }
 }
 
+/* What EV_LINK brings: the certificate as it was shown. */
+static int link_cert(const struct daemon *d,
+                     const struct daemon_link *user,
+                     uint8_t out[TRANSPORT_CERT_MAX],
+                     size_t *size)
+{
+    if (user->member == DAEMON_RECIPIENT) {
+        return daemon_recipient_cert(d, user, out, size);
+    }
+    memcpy(out, d->members[user->member].cert,
+           d->members[user->member].cert_size);
+    *size = d->members[user->member].cert_size;
+    return OK;
+}
+
+static void link_number(struct daemon *d, struct daemon_link *user)
+{
+    user->number = ++d->links_numbered;
+    user->up_ms = uv_now(&d->loop) + 1;
+    if (user->member != DAEMON_RECIPIENT) {
+        d->members[user->member].links++;
+        d->members[user->member].told = false;
+    }
+    log_put(&d->log, LOG_INFO, "link %llu up, %s %s (%s)",
+            (unsigned long long)user->number, user->dialled ? "to" : "from",
+            link_name(user), link_address(user->link));
+}
+
 static void on_up(void *arg, struct link *l)
 {
     struct daemon *d = arg;
     struct daemon_link *user = link_user(l);
-    struct daemon_member *m;
+    uint8_t cert[TRANSPORT_CERT_MAX];
+    size_t size = 0;
 
     if (user == NULL) {
         user = inbound_new(d, l);
@@ -231,19 +139,12 @@ static void on_up(void *arg, struct link *l)
         link_close(l, FRAME_REASON_BUSY);
         return;
     }
-    m = &d->members[user->member];
-    user->number = ++d->links_numbered;
-    m->links++;
-    user->up_ms = uv_now(&d->loop) + 1;
-    m->told = false;
-    log_put(&d->log, LOG_INFO, "link %llu up, %s %s (%s)",
-            (unsigned long long)user->number, user->dialled ? "to" : "from",
-            daemon_member_name(d, user->member), link_address(l));
-    if (d->core_pauses) {
+    link_number(d, user);
+    if (d->core_trouble != OK) {
         link_pause(user, &user->core_pauses, true);
     }
-    if (daemon_feed(d, EV_LINK, user->number, OK,
-                    slice_of(m->cert, m->cert_size)) != OK) {
+    if (link_cert(d, user, cert, &size) != OK ||
+        daemon_feed(d, EV_LINK, user->number, OK, slice_of(cert, size)) != OK) {
         link_close(l, FRAME_REASON_BUSY);
         return;
     }
@@ -269,10 +170,11 @@ static void on_down(void *arg, struct link *l, int status, const char *text)
 
     if (number != 0) {
         user->number = 0; /* From here on there is no such link. */
-        d->members[user->member].links--;
+        if (user->member != DAEMON_RECIPIENT) {
+            d->members[user->member].links--;
+        }
         log_put(&d->log, LOG_INFO, "link %llu down, %s: %s",
-                (unsigned long long)number, daemon_member_name(d, user->member),
-                text);
+                (unsigned long long)number, link_name(user), text);
         shard_jobs_link_down(d->jobs, number);
         if (daemon_feed(d, EV_LINK, number,
                         status == OK ? ERR_CANCELED : status,
@@ -353,8 +255,8 @@ static int host_new(struct daemon *d)
         .rng = &d->rng,
         .net = self->net,
         .key = self->keys->transport,
-        .calls = {.on_psk = on_psk,
-                  .on_identity = on_identity,
+        .calls = {.on_psk = daemon_on_psk,
+                  .on_identity = daemon_on_identity,
                   .on_up = on_up,
                   .on_message = on_message,
                   .on_data = on_data,
@@ -382,16 +284,17 @@ static int host_new(struct daemon *d)
 int daemon_host_start(struct daemon *d)
 {
     const struct config *c = &d->config->self->config;
-    char bound[LINK_LISTEN_MAX][LINK_ADDRESS_SIZE];
     int rv = host_new(d);
 
     for (size_t i = 0; i < c->listen_len && rv == OK; i++) {
-        rv = link_host_listen(d->host, c->listen[i], bound[i], d->errmsg);
+        rv = link_host_listen(d->host, c->listen[i], d->bound[i], d->errmsg);
     }
     if (rv != OK) {
         return rv;
     }
-    d->config->on_ready(d->config->arg, bound, c->listen_len);
+    d->bound_len = c->listen_len;
+    d->config->on_ready(d->config->arg, d->bound, d->bound_len);
+    daemon_notify("READY=1");
     daemon_dial_start(d);
     return OK;
 }

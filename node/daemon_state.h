@@ -1,7 +1,9 @@
 #ifndef CAIRN_NODE_DAEMON_STATE_H
 #define CAIRN_NODE_DAEMON_STATE_H
 
+#include "node/admin.h"
 #include "node/core_run.h"
+#include "node/custody_link.h"
 #include "node/daemon.h"
 #include "node/log.h"
 #include "node/shard_jobs.h"
@@ -11,18 +13,28 @@
 
 /* The parts of daemon.h that only its own files share:
  *
- *   daemon.c         begins and ends
- *   daemon_core.c    what the machine asks, and what it is told
- *   daemon_links.c   links: who that is, what they say
- *   daemon_dial.c    the other stewards */
+ *   daemon.c             begins and ends
+ *   daemon_core.c        what the machine asks, and what it is told
+ *   daemon_links.c       links: what they say
+ *   daemon_identity.c    who that is
+ *   daemon_recipients.c  recipients, who are in no charter
+ *   daemon_dial.c        the other stewards
+ *   daemon_custody.c     the custodian
+ *   daemon_admin.c       what the admin API asks
+ *   daemon_notify.c      systemd */
+
+/* In place of a member: whoever comes for a release. */
+#define DAEMON_RECIPIENT      UINT32_MAX
+#define DAEMON_RECIPIENTS_MAX 16U /* Links. */
 
 /* A link that is up or that we dial. */
 struct daemon_link {
     struct daemon *daemon;
     struct daemon_link *next;
     struct link *link;
-    uint64_t number; /* What the machine calls it; 0: not up yet. */
-    uint32_t member; /* Index in the charter. */
+    uint64_t number;          /* What the machine calls it; 0: not up yet. */
+    uint32_t member;          /* Index in the charter, or DAEMON_RECIPIENT. */
+    struct digest release_id; /* Of a recipient. */
     bool dialled;
     uint64_t up_ms; /* On the loop's clock; 0: never. */
     /* Who wants it not to be read. */
@@ -42,6 +54,20 @@ struct daemon_member {
     bool told; /* That it cannot be reached. */
 };
 
+/* The public id of the secret of a release. */
+struct daemon_psk_id {
+    bool there;
+    struct digest release_id;
+    uint8_t psk_id[FRAME_PSK_ID_SIZE];
+};
+
+struct daemon_custody {
+    struct custody_link *link; /* NULL when none is configured. */
+    bool reachable;
+    uint64_t since_s; /* When that changed; 0: nothing is known yet. */
+    char text[LINK_TEXT_SIZE];
+};
+
 struct daemon {
     const struct daemon_config *config;
     const struct charter *charter;
@@ -58,12 +84,19 @@ struct daemon {
     unsigned checks; /* Work that the workers have. */
     struct link_host *host;
     struct shard_jobs *jobs;
+    struct admin *admin;
+    uint8_t *chain; /* The charter's, as the home has it. */
+    struct daemon_custody custody;
+    struct daemon_psk_id psk_ids[STEWARD_RELEASES_MAX];
+    uint64_t begun_ms;
+    char bound[LINK_LISTEN_MAX][LINK_ADDRESS_SIZE];
+    size_t bound_len;
     struct daemon_link *links;
     uint64_t links_numbered;
     struct daemon_member members[CHARTER_MEMBERS_MAX];
-    uint32_t self; /* Our index in the charter. */
-    bool core_pauses;
-    struct message message;          /* Scratch of on_message(). */
+    uint32_t self;          /* Our index in the charter. */
+    int core_trouble;       /* Why the machine waits for the disk; OK: not. */
+    struct message message; /* Scratch of on_message(). */
     bool stopping, waiting, handles; /* See daemon_stop_next(). */
     int status;                      /* How it ends; the first error counts. */
     char errmsg[ERRMSG_SIZE];
@@ -84,16 +117,47 @@ MUST_CHECK int daemon_feed(struct daemon *d,
                            int status,
                            struct slice bytes);
 
-/* daemon_links.c */
-MUST_CHECK int daemon_host_start(struct daemon *d);
+/* daemon_identity.c */
 /* Encode a fresh certificate of our transport key. */
 MUST_CHECK int daemon_cert(const struct daemon *d,
                            uint8_t out[TRANSPORT_CERT_MAX],
                            size_t *size);
-struct link *daemon_link_of(void *arg, uint64_t number);
-void daemon_pause_core(struct daemon *d, bool pause);
-void daemon_pause_jobs(void *arg, uint64_t number, bool pause);
+size_t daemon_on_psk(void *arg,
+                     const uint8_t psk_id[FRAME_PSK_ID_SIZE],
+                     struct frame_psk *out,
+                     size_t max);
+int daemon_on_identity(void *arg,
+                       struct link *l,
+                       struct slice cert,
+                       const uint8_t remote[NOISE_KEY_SIZE]);
+/* Say in |user| who an inbound link has shown to be; false when that is no
+ * longer welcome. */
+bool daemon_identify(struct daemon *d, struct daemon_link *user);
 const char *daemon_member_name(const struct daemon *d, uint32_t member);
+
+/* daemon_recipients.c */
+/* The open release whose secret has this id. */
+bool daemon_recipient_find(struct daemon *d,
+                           const uint8_t psk_id[FRAME_PSK_ID_SIZE],
+                           struct steward_release_info *info);
+bool daemon_recipient_psk(struct daemon *d,
+                          const uint8_t psk_id[FRAME_PSK_ID_SIZE],
+                          struct frame_psk *out);
+/* Why it is not let in, or NULL. That its certificate is of the right network
+ * and key has been checked. */
+const char *daemon_recipient_refusal(struct daemon *d,
+                                     const struct link *l,
+                                     const struct transport_cert *cert);
+MUST_CHECK int daemon_recipient_cert(const struct daemon *d,
+                                     const struct daemon_link *l,
+                                     uint8_t out[TRANSPORT_CERT_MAX],
+                                     size_t *size);
+
+/* daemon_links.c */
+MUST_CHECK int daemon_host_start(struct daemon *d);
+struct link *daemon_link_of(void *arg, uint64_t number);
+void daemon_pause_core(struct daemon *d, int why);
+void daemon_pause_jobs(void *arg, uint64_t number, bool pause);
 
 /* daemon_dial.c */
 void daemon_dial_start(struct daemon *d);
@@ -106,5 +170,16 @@ void daemon_dial_down(struct daemon *d,
 void daemon_dial_soon(struct daemon *d, struct slice id);
 /* Dial who is due, and set the timer for the next. */
 void daemon_dial_turn(struct daemon *d);
+
+/* daemon_custody.c */
+MUST_CHECK int daemon_custody_start(struct daemon *d);
+void daemon_custody_ask(void *arg, uint64_t id, struct slice bytes);
+void daemon_custody_status(const struct daemon *d, struct admin_status *s);
+
+/* daemon_admin.c */
+MUST_CHECK int daemon_admin_start(struct daemon *d);
+
+/* daemon_notify.c: "READY=1" and the like, for systemd if it asked for that. */
+void daemon_notify(const char *state);
 
 #endif /* CAIRN_NODE_DAEMON_STATE_H */

@@ -45,6 +45,12 @@ struct journal_plan *deposit_plan_new(struct depositing *d)
     return p;
 }
 
+const char *deposit_way_out(const struct depositing *d)
+{
+    return d->o->into != NULL ? "start a new deposit in another folder"
+                              : "remove that folder to start a new deposit";
+}
+
 int deposit_plan_compare(struct depositing *d)
 {
     const struct journal_plan *p = d->journal.plan;
@@ -55,16 +61,18 @@ int deposit_plan_compare(struct depositing *d)
         strcmp(p->label, o->label) != 0) {
         errmsg_set(d->errmsg,
                    "'%s' holds an unfinished deposit with other settings; "
-                   "finish it with those, or choose another folder",
-                   o->into);
+                   "finish it with those, or %s",
+                   o->into != NULL ? o->into : d->journal.folder,
+                   deposit_way_out(d));
         return ERR_MISMATCH;
     }
     if (p->data_size != d->source.size) {
         errmsg_set(d->errmsg,
                    "the model is %llu bytes now and was %llu when the deposit "
-                   "began; start a new deposit in another folder",
+                   "began ('%s'); mend it, or %s",
                    (unsigned long long)d->source.size,
-                   (unsigned long long)p->data_size);
+                   (unsigned long long)p->data_size, d->journal.folder,
+                   deposit_way_out(d));
         return ERR_MISMATCH;
     }
     return OK;

@@ -99,9 +99,10 @@ static int segment_compare(struct depositing *d, uint64_t i, uint8_t *mem)
     }
     if (rv == OK && !digest_equal(&digest, &s.plain)) {
         errmsg_set(d->errmsg,
-                   "the model changed since the deposit began (at or before "
-                   "byte %llu); start a new deposit in another folder",
-                   (unsigned long long)start + s.plain_size);
+                   "the model changed since the deposit began ('%s'), at or "
+                   "before byte %llu; mend it, or %s",
+                   d->journal.folder, (unsigned long long)start + s.plain_size,
+                   deposit_way_out(d));
         rv = ERR_MISMATCH;
     }
     return rv;
@@ -148,6 +149,7 @@ int source_verify(struct depositing *d)
     return rv;
 }
 
+/* Of streams without words of their own, the depositor's machine tells more. */
 static void seal_explain(struct depositing *d,
                          int rv,
                          const struct source_stream *source,
@@ -164,7 +166,7 @@ static void seal_explain(struct depositing *d,
         errmsg_set(d->errmsg, "%s", said);
     } else if (rv == ERR_CANCELED) {
         errmsg_set(d->errmsg, "interrupted; run the same command to go on");
-    } else if (d->errmsg[0] == '\0') {
+    } else if (d->errmsg[0] == '\0' && d->why != NULL) {
         errmsg_set(d->errmsg, "sealing failed (%d)", rv);
     }
 }

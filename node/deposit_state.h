@@ -53,6 +53,9 @@ MUST_CHECK int deposit_source(struct depositing *d, const char *avoid);
 /* The plan of a new deposit but for who and where: net, author, deposit_id,
  * seed, offline, stewards. In secret memory. */
 struct journal_plan *deposit_plan_new(struct depositing *d);
+/* What one does instead of going on, for people; behind the name of the
+ * journal's folder. */
+const char *deposit_way_out(const struct depositing *d);
 /* Does what is asked for now agree with what was begun? */
 MUST_CHECK int deposit_plan_compare(struct depositing *d);
 /* Once the journal is open: keys, room for the work, threads. */

@@ -25,7 +25,8 @@
  * by then, or by running the deposit once more. A phase that waits for stewards
  * waits |patience_ms| after the last progress; then it goes on when there is
  * enough (receipts: |receipts_min|; acknowledgements: t + f), or fails and
- * names who is missing and why.
+ * names who is missing and why. FILLING waits for those who are away only while
+ * there would be too few without them.
  *
  * Durable: the lab's own feed, rows 'F' of keys.h, here and nowhere else;
  * EV_START brings them (others are passed over), and where the feed stands is

@@ -783,11 +783,13 @@ static void slice_move(struct slice *s,
 
 static void step_hold(struct world_node *n)
 {
-    struct world_step *st = malloc(sizeof(*st));
+    size_t size = offsetof(struct core_out, arena) + out.arena_used;
+    /* The part of the arena that is not used is left out. */
+    struct world_step *st = malloc(offsetof(struct world_step, out) + size);
 
     ck_assert_ptr_nonnull(st);
     st->next = NULL;
-    memcpy(&st->out, &out, offsetof(struct core_out, arena) + out.arena_used);
+    memcpy(&st->out, &out, size);
     for (size_t i = 0; i < out.ops_len; i++) {
         slice_move(&st->out.ops[i].key, &out, &st->out);
         slice_move(&st->out.ops[i].value, &out, &st->out);

@@ -158,6 +158,11 @@ START_TEST(test_config_values_have_bounds)
     ck_assert_int_eq(read_one("data", text), ERR_BAD);
     text[CONFIG_PATH_MAX] = '\0';
     ck_assert_int_eq(read_one("data", text), OK);
+    ck_assert_int_eq(read_one("custodian", text), OK);
+    ck_assert_int_eq(read_one("custodian", "custodian.sock"), ERR_BAD);
+    ck_assert_int_eq(read_one("custodian", "/run/a\nb"), ERR_BAD);
+    ck_assert_int_eq(read_one("custodian", ""), OK);
+    ck_assert_str_eq(config.custodian, "");
     ck_assert_int_eq(read_one("volume", "00"), ERR_BAD);
     ck_assert_int_eq(read_one("capacity", "0"), ERR_BAD);
     ck_assert_int_eq(read_one("capacity", "1048575"), ERR_BAD);

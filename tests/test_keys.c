@@ -48,6 +48,43 @@ START_TEST(test_keys_are_as_documented)
 }
 END_TEST
 
+/* The rows of releases, too, each kind by itself. */
+START_TEST(test_keys_of_releases)
+{
+    struct digest d = digest_of(0xab), m = digest_of(0xcd), got_d, got_m;
+    const struct key whole[] = {key_acknowledged(&d), key_release(&d),
+                                key_request(&d),      key_holding(&d),
+                                key_envelope(&d),     key_approvals(&d),
+                                key_decisions(&d)};
+    struct key k = key_approval(&d, &m);
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        ck_assert_uint_eq(whole[i].size, 33);
+        ck_assert_int_eq(whole[i].bytes[0], "ARQHEVC"[i]);
+        ck_assert_bytes_eq(whole[i].bytes + 1, d.bytes, DIGEST_SIZE);
+    }
+    ck_assert_uint_eq(k.size, 65);
+    ck_assert_bytes_eq(k.bytes, whole[5].bytes, 33);
+    ck_assert_bytes_eq(k.bytes + 33, m.bytes, DIGEST_SIZE);
+    ck_assert_int_eq(
+        key_vote_parse(key_slice(&k), KEY_APPROVAL, &got_d, &got_m), OK);
+    ck_assert(digest_equal(&got_d, &d) && digest_equal(&got_m, &m));
+    ck_assert_int_eq(
+        key_vote_parse(key_slice(&k), KEY_DECISION, &got_d, &got_m), ERR_BAD);
+    k.size--;
+    ck_assert_int_eq(
+        key_vote_parse(key_slice(&k), KEY_APPROVAL, &got_d, &got_m), ERR_BAD);
+    k = key_decision(&d, &m);
+    ck_assert_bytes_eq(k.bytes, whole[6].bytes, 33);
+    ck_assert_int_eq(
+        key_vote_parse(key_slice(&k), KEY_DECISION, &got_d, &got_m), OK);
+    ck_assert_int_eq(key_release_parse(key_slice(&whole[1]), &got_d), OK);
+    ck_assert_int_eq(key_release_parse(key_slice(&whole[0]), &got_d), ERR_BAD);
+    ck_assert_int_eq(key_acknowledged_parse(key_slice(&whole[0]), &got_d), OK);
+    ck_assert_int_eq(key_acknowledged_parse(key_slice(&k), &got_d), ERR_BAD);
+}
+END_TEST
+
 /* Entries of a feed lie together and in order, whatever their numbers. */
 START_TEST(test_keys_sort_as_numbers)
 {
@@ -156,6 +193,7 @@ Suite *suite_make(void)
     TCase *tc = tcase_create("keys");
 
     tcase_add_test(tc, test_keys_are_as_documented);
+    tcase_add_test(tc, test_keys_of_releases);
     tcase_add_test(tc, test_keys_sort_as_numbers);
     tcase_add_test(tc, test_keys_prefixes);
     tcase_add_test(tc, test_keys_parse);

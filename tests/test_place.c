@@ -86,7 +86,7 @@ static void score(const struct digest *id, struct digest *out)
  * others for another deposit. */
 START_TEST(test_place_takes_the_first_by_rendezvous)
 {
-    struct digest before, s, last;
+    struct digest before = {.bytes = {0}}, s, last;
     struct digest first[7];
     unsigned lower = 0;
 

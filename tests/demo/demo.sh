@@ -1,9 +1,11 @@
 #!/bin/sh
-# The tour that ./dev demo gives: a real model is deposited, the lab and three
-# of seven shards are lost, and the model is restored from what is left and put
-# to work. Nothing is faked: every step is a command that it shows.
+# The tour that ./dev demo gives: seven stewards found a network, a lab deposits
+# a real model with them, the lab and three stewards are lost, and what is left
+# releases the model to a recipient, who puts it to work. Nothing is faked:
+# every step is a command that it shows, between processes that anyone may run.
 #
 #   demo.sh [--keep] [DIR]     DIR: any folder instead of the default model
+#                              --keep leaves the network up
 set -eu
 
 keep=0
@@ -15,14 +17,18 @@ for arg in "$@"; do
         *) model=$arg ;;
     esac
 done
-cairn=$PWD/build/node/cairn
-[ -x "$cairn" ] || { echo 'demo: run ./dev demo, which builds first' >&2; exit 1; }
+bin=${CAIRN_BIN:-$PWD/build/node}
+PATH=$bin:$PATH
+[ -x "$bin/cairn" ] || { echo 'demo: run ./dev demo, which builds first' >&2; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/cairn-demo.XXXXXX")
 cleanup()
 {
     if [ "$keep" = 1 ]; then
-        printf '\nkept: %s\n' "$work"
+        printf '\nkept, with its processes: %s\n' "$work"
+        printf 'to end it: kill $(cat %s/*/*.pid) and remove the folder\n' "$work"
     else
+        # shellcheck disable=SC2046
+        kill -9 $(cat "$work"/*/*.pid 2>/dev/null) 2>/dev/null || :
         rm -rf "$work"
     fi
 }
@@ -34,7 +40,10 @@ tell() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show()
 {
     printf '  $'
-    for word in "$@"; do printf ' %s' "$word" | sed "s|$work/||g; s|$cairn|cairn|g"; done
+    for word in "$@"; do
+        case $word in *' '*) word="'$word'" ;; esac
+        printf ' %s' "$word" | sed "s|$work/||g"
+    done
     printf '\n'
     "$@"
 }
@@ -67,38 +76,130 @@ else
 fi
 sums "$model" >"$work/before.sha256"
 
-tell '2. The lab looks at what it would deposit'
-show "$cairn" deposit plan -k 4 -n 7 -t 3 --segment-size 256KiB "$model"
+# The same for six others, without the words.
+quietly() { "$@" >"$work/out" 2>&1 || { cat "$work/out"; echo "demo: failed: $*"; exit 1; }; }
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+    tries=$(($1 * 10))
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || { echo "demo: this did not come about: $*"; tail -n 5 "$work"/s*/log; exit 1; }
+        sleep 0.1
+    done
+}
+# The first value of that name in the JSON of standard input.
+field() { tr -d '\n' | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"; }
+links_up() # HOME COUNT
+{
+    [ "$(cairn status --home "$1" --json | field linked)" = "$2" ]
+}
+start_custodian()
+{
+    cairn-custodian run --home "$work/c$1" >"$work/c$1/log" 2>&1 &
+    echo $! >"$work/c$1/custodian.pid"
+}
+start_steward()
+{
+    cairnd run --home "$work/s$1" >>"$work/s$1/log" 2>&1 &
+    echo $! >"$work/s$1/cairnd.pid"
+}
 
-tell '3. The lab seals it into seven shards; any four restore it, any three key shares open it'
-show "$cairn" deposit create --offline "$work/shards" -k 4 -n 7 -t 3 \
-    --segment-size 256KiB --label 'Demo model' --verify full "$model"
-
-tell '4. Seven stewards take a shard and a key share each'
-for i in 0 1 2 3 4 5 6; do
-    mkdir -p "$work/steward-$i"
-    mv "$work/shards/shard-0$i" "$work/steward-$i/shard"
-    mv "$work/shards/shares/share-0$((i + 1))" "$work/steward-$i/share"
+tell '2. Seven institutions become stewards'
+net=127.$(od -An -N2 -tu1 /dev/urandom | awk '{ print $1 % 250 + 2 "." $2 }')
+names='Delft-Library Lund-University Kyoto-Archive Nairobi-Library Quito-University Sofia-Archive Perth-Library'
+places='NL SE JP KE EC BG AU'
+mkdir "$work/operators"
+i=0
+for name in $names; do
+    i=$((i + 1))
+    place=$(echo "$places" | cut -d' ' -f$i)
+    name=$(echo "$name" | tr - ' ')
+    run=quietly
+    [ "$i" -gt 1 ] || run=show
+    quietly ssh-keygen -q -t ed25519 -N '' -C "operator of $name" -f "$work/operators/op$i"
+    $run cairn-custodian init --home "$work/c$i"
+    $run cairnd init --home "$work/s$i" --name "$name" --jurisdiction "$place" \
+        --listen "$net.$i:7117" --custody "$work/c$i/card" \
+        --custodian "$work/c$i/socket" --operator "$work/operators/op$i.pub"
+    cairnd card --home "$work/s$i" >"$work/s$i.card"
 done
-rmdir "$work/shards/shares" "$work/shards"
-head -c 360 "$work/steward-0/shard/shard" | head -n 7 | sed 's/^/  | /'
-echo '  (so a shard begins, for whoever finds it)'
+echo '  (and the same for the six others: each has a node, which is on the network,'
+echo '  a custodian, which is not, and a human operator with an SSH key)'
 
-tell '5. The lab is gone, and so are stewards 0, 2 and 5'
+tell '3. They found a network, with a lab in it'
+show cairn id new --home "$work/lab" --name 'Example Lab'
+cairn id card --home "$work/lab" >"$work/lab.card"
+quietly cairn network found "$work"/s?.card "$work/lab.card" -o "$work/draft" \
+    --secret "$work/network.psk" --name 'Demo network'
+for i in 1 2 3 4 5 6 7; do
+    quietly cairn network sign "$work/draft" --key "$work/operators/op$i" -o "$work/op$i.sig"
+done
+show cairn network assemble "$work/draft" "$work"/op?.sig -o "$work/charter"
+fingerprint=$(cairn network show "$work/charter" --json | field fingerprint)
+for i in 1 2 3 4 5 6 7; do
+    quietly cairnd install --home "$work/s$i" "$work/charter" "$work/network.psk"
+    quietly cairn-custodian pin --home "$work/c$i" "$work/charter" \
+        "$work/network.psk" --fingerprint "$fingerprint"
+    start_custodian $i
+    start_steward $i
+done
+quietly cairn id install --home "$work/lab" "$work/charter" "$work/network.psk"
+for i in 1 2 3 4 5 6 7; do wait_for 30 links_up "$work/s$i" 6; done
+show cairn status --home "$work/s1"
+
+tell '4. The lab looks at what it would deposit, and deposits it'
+show cairn deposit plan -k 4 -n 7 -t 3 --segment-size 256KiB "$model"
+show cairn deposit create --home "$work/lab" -k 4 -n 7 -t 3 \
+    --segment-size 256KiB --label 'Demo model' --verify full \
+    --certificate "$work/model.cert" "$model"
+show cairn deposit verify "$work/model.cert"
+
+tell '5. The lab is gone, keys and all; three stewards lose machine and disk'
 if [ -n "$reads" ]; then
-    rm -rf "$work/lab"
+    rm -rf "$model"
 fi
-rm -rf "$work/steward-0" "$work/steward-2" "$work/steward-5"
-(cd "$work" && ls -d steward-*) | sed 's/^/  left: /'
+rm -rf "$work/lab"
+for i in 2 5 7; do
+    kill -9 "$(cat "$work/s$i/cairnd.pid")" "$(cat "$work/c$i/custodian.pid")"
+    rm -rf "$work/s$i" "$work/c$i"
+done
+for i in 1 3 4 6; do
+    kill -9 "$(cat "$work/s$i/cairnd.pid")" "$(cat "$work/c$i/custodian.pid")"
+    start_custodian $i
+    start_steward $i
+done
+for i in 1 3 4 6; do wait_for 30 links_up "$work/s$i" 3; done
+echo '  The other four were restarted, for good measure.'
+show cairn deposit list --home "$work/s3"
 
-tell '6. Stewards 1, 3, 4 and 6 bring their shards, three of them their key shares'
-show "$cairn" recover \
-    --from "$work/steward-1/shard" "$work/steward-3/shard" \
-    "$work/steward-4/shard" "$work/steward-6/shard" \
-    --shares "$work/steward-1/share" "$work/steward-3/share" \
-    "$work/steward-6/share" "$work/restored"
+tell '6. A recipient asks for its release'
+mkdir "$work/recipient"
+show cairn release request "$work/model.cert" --name 'Example Museum' \
+    --purpose 'Read old print again' -o "$work/recipient/request"
+show cairn release submit "$work/recipient/request" --home "$work/s1"
+id=$(cairn release list --home "$work/s1" --json | field id)
+known() { cairn release show "$id" --home "$1"; }
+for i in 3 4; do wait_for 30 known "$work/s$i"; done
 
-tell '7. Is it the same model?'
+tell '7. Operators of three stewards read it, and sign'
+for i in 1 3 4; do
+    run=quietly
+    [ "$i" != 3 ] || run=show
+    $run cairn release show "$id" --to-sign "$work/s$i/request.txt" --home "$work/s$i"
+    $run ssh-keygen -q -Y sign -n cairn-approval@v1 -f "$work/operators/op$i" "$work/s$i/request.txt"
+    $run cairn release approve "$id" --signature "$work/s$i/request.txt.sig" --home "$work/s$i"
+done
+has_ticket() { cairn release ticket "$id" --home "$work/s4" -o "$work/recipient/ticket"; }
+wait_for 60 has_ticket
+show cairn release status "$id" --home "$work/s4"
+
+tell '8. The recipient fetches the model with its ticket'
+show cairn recover --ticket "$work/recipient/ticket" \
+    --keys "$work/recipient/request.key" "$work/restored"
+
+tell '9. Is it the same model?'
 sums "$work/restored" >"$work/after.sha256"
 cmp "$work/before.sha256" "$work/after.sha256"
 sed 's/^/  /' "$work/after.sha256" | head -n 10
@@ -111,8 +212,10 @@ fi
 
 tell 'What happened'
 cat <<TXT
-The lab and three of seven stewards were lost for good. What four stewards still
-had on disk, and the key shares of three of them, gave the model back, byte for
-byte. With one shard or one key share fewer it would have been refused: try it
-with --keep and 'cairn recover --help'.
+Seven stewards kept a model that none of them could read. The lab and three of
+them were lost for good. Operators of three of the rest approved one request;
+their custodians each let one key share go, to that recipient alone, after
+another steward had signed for knowing it; and the shards of four gave the model
+back, byte for byte. Try next, with --keep: approve with two operators only, and
+see that nothing moves; kill -9 what you like; 'cairn --help'.
 TXT

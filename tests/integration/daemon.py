@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stewards' nodes as real processes on the loopback.
 
-usage: daemon.py PATH-TO-CAIRND PATH-TO-CAIRN PATH-TO-CUSTODY-HALF PATH-TO-KNOCK [unittest arguments]
+usage: daemon.py PATH-TO-CAIRND PATH-TO-CAIRN PATH-TO-CAIRN-CUSTODIAN PATH-TO-KNOCK [unittest arguments]
 
-CAIRN_KILLS sets how often a node is killed (default 6).
+CAIRN_KILLS sets how often a node is killed (default 6). CAIRN_CLOCK is the library that moves a process's clocks
+(integration/clock.c); tests that need it are skipped without.
 """
 
+import http.client
 import json
 import os
 import pty
@@ -14,15 +16,17 @@ import random
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-CAIRND, CAIRN, CUSTODY, KNOCK = (os.path.abspath(sys.argv.pop(1)) for _ in range(4))
+CAIRND, CAIRN, CUSTODIAN, KNOCK = (os.path.abspath(sys.argv.pop(1)) for _ in range(4))
 KILLS = int(os.environ.get("CAIRN_KILLS", "6"))
 SEED = int(os.environ.get("CAIRN_SEED", random.SystemRandom().getrandbits(32)))
+CLOCK = os.environ.get("CAIRN_CLOCK")
 PATIENCE = 60
 
 
@@ -54,12 +58,13 @@ class Node:
         self.op = test.path(f"op{index}")
         self.card = test.path(f"s{index}.card")
         self.log = test.path(f"s{index}.log")
+        self.admin = os.path.join(self.home, "admin.sock")
         self.process = None
 
     def init_args(self, **changes):
         options = {"--home": self.home, "--name": f"Steward {self.index}", "--jurisdiction": f"J{self.index}",
                    "--provider": f"Provider {self.index}", "--listen": f"127.0.0.1:{self.port}", "--data": self.data,
-                   "--capacity": "1GiB", "--reserve": "1MiB", "--custody": self.test.path(f"c{self.index}"),
+                   "--capacity": "1GiB", "--reserve": "1MiB", "--custody": self.test.path(f"c{self.index}", "card"),
                    "--operator": self.op + ".pub"}
         options.update({"--" + k: v for k, v in changes.items()})
         return ["init"] + [x for k, v in options.items() if v is not None for x in (k, v)]
@@ -67,8 +72,7 @@ class Node:
     def init(self, **changes):
         if not os.path.exists(self.op):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "op", "-f", self.op], check=True)
-            with open(self.test.path(f"c{self.index}"), "wb") as f:
-                f.write(call(CUSTODY, check=0).stdout)
+            call(CUSTODIAN, "init", "--home", self.test.path(f"c{self.index}"), check=0)
         call(CAIRND, *self.init_args(**changes), check=0)
         with open(self.card, "wb") as f:
             f.write(call(CAIRND, "card", "--home", self.home, check=0).stdout)
@@ -77,13 +81,16 @@ class Node:
         return call(CAIRND, "install", "--home", self.home, "--json", self.test.path(charter),
                     self.test.path(secret), check=check)
 
-    def start(self, ready=True):
+    def start(self, ready=True, env=None):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([CAIRND, "run", "--home", self.home, "--log-format", "json"],
-                                            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+                                            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+                                            env={**os.environ, **(env or {})})
         if ready:
             line = self.process.stdout.readline().decode()
             self.test.assertEqual(line, f"READY 127.0.0.1:{self.port}\n", self.said())
+            line = self.process.stdout.readline().decode()
+            self.test.assertEqual(line, f"ADMIN {self.admin}\n", self.said())
 
     def stop(self, sig=signal.SIGTERM, check=0):
         self.process.send_signal(sig)
@@ -97,8 +104,8 @@ class Node:
         if self.process is not None:
             self.stop(signal.SIGKILL, None)
 
-    def run_fails(self, code, words):
-        done = call(CAIRND, "run", "--home", self.home)
+    def run_fails(self, code, words, **more):
+        done = call(CAIRND, "run", "--home", self.home, **more)
         self.test.assertEqual(done.returncode, code, done.stderr.decode())
         self.test.assertIn(words, done.stderr.decode())
         self.test.assertEqual(done.stdout, b"")
@@ -111,6 +118,20 @@ class Node:
         # The last line may be half written yet.
         whole = [line for line in self.said().splitlines(keepends=True) if line.endswith("\n")]
         return [json.loads(line)["text"] for line in whole if line.startswith("{")]
+
+    def ask(self, resource, method="GET", body=None):
+        """One request of the admin API: the code of HTTP, and the answer."""
+        connection = http.client.HTTPConnection("cairnd", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(self.admin)
+        connection.request(method, resource, body)
+        response = connection.getresponse()
+        answer = response.read()
+        response.close()
+        connection.close()
+        is_json = response.getheader("Content-Type") == "application/json"
+        return response.status, json.loads(answer) if is_json else answer
 
     def links(self):
         """Names of the stewards to which a link is up now."""
@@ -199,16 +220,23 @@ class Daemon(unittest.TestCase):
         shutil.rmtree(node.home)
         shutil.rmtree(node.data)
         for option, value, code in (("name", None, 2), ("jurisdiction", None, 2), ("listen", "127.0.0.1", 2),
-                                    ("listen", "0.0.0.0:7117", 2), ("capacity", "1.5GiB", 2), ("capacity", None, 2),
+                                    ("listen", "0.0.0.0:7117", 2), ("capacity", "1.5GiB", 2),
                                     ("operator", None, 2), ("operator", node.op, 2), ("custody", None, 2),
                                     ("custody", node.op, 20), ("custody", self.path("none"), 10),
-                                    ("operator", self.path("none"), 2), ("data", None, 2), ("name", "a\nb", 2),
+                                    ("operator", self.path("none"), 2), ("name", "a\nb", 2),
                                     ("passphrase-file", self.path("none"), 10)):
             done = call(CAIRND, *node.init_args(**{option: value}))
             self.assertEqual(done.returncode, code, (option, value, done.stderr))
             self.assertNotEqual(done.stderr, b"")
             self.assertFalse(os.path.exists(node.home), option)
             self.assertFalse(os.path.exists(node.data), option)
+
+    def test_init_finds_a_place_for_shards(self):
+        node = Node(self, 1, 7117)
+        node.init(data=None, capacity=None)
+        facts = json.loads(call(CAIRND, "check-config", "--home", node.home, "--json", check=0).stdout)
+        self.assertEqual(facts["data"], os.path.join(node.home, "data"))
+        self.assertGreater(facts["capacity"], 0)
 
     def test_card_stays_until_something_changes(self):
         node = self.make(1)[0]
@@ -257,8 +285,7 @@ class Daemon(unittest.TestCase):
             with open(self.path(name), "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
                 f.write(text)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", node.op], check=True)
-        with open(self.path("c1"), "wb") as f:
-            f.write(call(CUSTODY, check=0).stdout)
+        call(CUSTODIAN, "init", "--home", self.path("c1"), check=0)
         call(CAIRND, *node.init_args(**{"passphrase-file": self.path("right")}), check=0)
         card = ["card", "--home", node.home]
         call(CAIRND, *card, check=12)
@@ -392,6 +419,197 @@ class Daemon(unittest.TestCase):
         done = call(CAIRND, "run", "--home", nodes[0].home)
         self.assertIn(done.returncode, (1, 20), done.stderr)
         self.assertNotEqual(done.stderr, b"")
+
+    # -- admin API
+
+    def test_admin_status_says_how_the_node_is(self):
+        nodes = self.network(4)
+        for n in nodes:
+            n.start()
+        self.wait_connected(nodes)
+        node = nodes[0]
+        self.assertEqual(stat.S_IMODE(os.stat(node.admin).st_mode), 0o600)
+        self.wait(lambda: len(node.ask("/v1/status")[1]["links"]) == 3)
+        code, status = node.ask("/v1/status")
+        self.assertEqual((code, status["schema"], status["covers"]), (200, "cairn.status/1", "this node"))
+        self.assertEqual((status["name"], status["pid"]), ("Steward 1", node.process.pid))
+        self.assertEqual(status["listen"], [f"127.0.0.1:{node.port}"])
+        self.assertEqual(status["stewards"], {"linked": 3, "others": 3})
+        self.assertEqual({x["member"] for x in status["links"]}, {f"Steward {i}" for i in (2, 3, 4)})
+        self.assertEqual({x["role"] for x in status["links"]}, {"steward"})
+        self.assertEqual(len(status["feeds"]), 4)
+        self.assertEqual(status["bytes"]["capacity"], 1 << 30)
+        self.assertGreater(status["bytes"]["volume_free"], 0)
+        self.assertEqual((status["network"]["stewards"], status["network"]["f"]), (4, 1))
+        self.assertEqual((status["custodian"]["configured"], status["custodian"]["reachable"]), (False, False))
+        self.assertEqual(len(status["trouble"]), 1)
+        self.assertIn("no custodian", status["trouble"][0])
+        nodes[1].stop()
+        self.wait(lambda: node.ask("/v1/status")[1]["stewards"]["linked"] == 2)
+        self.assertEqual(len(node.ask("/v1/status")[1]["trouble"]), 1)  # f of them may be away.
+        nodes[2].stop(signal.SIGKILL, None)
+        self.wait(lambda: len(node.ask("/v1/status")[1]["trouble"]) == 2)
+        self.assertEqual(node.ask("/v1/deposits")[1]["deposits"], [])
+        self.assertEqual(node.ask("/v1/releases")[1]["releases"], [])
+        node.stop()
+        self.assertFalse(os.path.exists(node.admin))
+
+    def test_admin_socket_is_made_anew_but_never_over_something_else(self):
+        node = self.network(4)[0]
+        node.start()
+        node.stop(signal.SIGKILL, None)
+        self.assertTrue(stat.S_ISSOCK(os.stat(node.admin).st_mode))
+        node.start()
+        self.assertEqual(node.ask("/v1/status")[0], 200)
+        node.stop()
+        with open(node.admin, "w") as f:
+            f.write("mine")
+        node.run_fails(1, "no socket")
+        with open(node.admin) as f:
+            self.assertEqual(f.read(), "mine")
+        os.unlink(node.admin)
+        node.start()
+        node.stop()
+
+    def test_cairn_status_is_for_people_and_programs(self):
+        nodes = self.network(4)
+        for n in nodes[:3]:
+            n.start()
+        self.wait_connected(nodes[:3])
+        node = nodes[0]
+        self.wait(lambda: node.ask("/v1/status")[1]["stewards"]["linked"] == 2)
+        status = ["status", "--home", node.home]
+        done = call(CAIRN, *status, check=3)  # It has no custodian.
+        for words in ("node       Steward 1", "to 2 of 3 other stewards", "Steward 2", "custodian  none", "TROUBLE"):
+            self.assertIn(words, done.stdout.decode())
+        facts = json.loads(call(CAIRN, *status, "--json", check=3).stdout)
+        self.assertEqual((facts["schema"], facts["name"], facts["stewards"]["linked"]),
+                         ("cairn.status/1", "Steward 1", 2))
+        call(CAIRN, "status", "--socket", node.admin, check=3)
+        node.stop()
+        done = call(CAIRN, *status, check=30)
+        self.assertEqual(done.stdout, b"")
+        self.assertIn(b"cairnd", done.stderr)
+
+    def test_cairn_status_with_all_well(self):
+        nodes = self.make(3)
+        custodian = self.path("c4", "socket")
+        node = Node(self, 4, free_ports(1)[0])
+        self.addCleanup(node.end)
+        node.init(custodian=custodian)
+        nodes.append(node)
+        self.found(nodes)
+        for n in nodes:
+            facts = json.loads(n.install().stdout)
+            n.start()
+        self.wait_connected(nodes)
+        home = self.path("c4")
+        call(CUSTODIAN, "pin", "--home", home, self.path("charter"), self.path("network.psk"),
+             "--fingerprint", facts["fingerprint"], check=0)
+        serving = subprocess.Popen([CUSTODIAN, "run", "--home", home, "--socket", custodian],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        self.addCleanup(serving.wait)
+        self.addCleanup(serving.kill)
+        self.wait(lambda: call(CAIRN, "status", "--home", node.home).returncode == 0)
+        said = node.ask("/v1/status")[1]["custodian"]
+        self.assertEqual((said["reachable"], said["shares"]), (True, 0))
+        serving.kill()
+        self.wait(lambda: not node.ask("/v1/status")[1]["custodian"]["reachable"])
+        self.assertIn(b"NOT THERE", call(CAIRN, "status", "--home", node.home, check=3).stdout)
+
+    def test_admin_refuses_what_is_not_there(self):
+        node = self.network(4)[0]
+        node.start()
+        for resource, method, body, code in (
+                ("/", "GET", None, 404), ("/v1/nothing", "GET", None, 404), ("/v2/status", "GET", None, 404),
+                ("/v1/status", "POST", b"", 405), ("/v1/releases", "DELETE", None, 405),
+                ("/v1/deposits/xyz", "GET", None, 400), ("/v1/deposits/0123456", "GET", None, 400),
+                ("/v1/deposits/" + "0" * 65, "GET", None, 400), ("/v1/deposits/01234567", "GET", None, 404),
+                ("/v1/releases/" + "0" * 64 + "/ticket", "GET", None, 404),
+                ("/v1/releases/" + "0" * 64 + "/approval", "POST", b"x", 404),
+                ("/v1/releases", "POST", b"garbage", 400), ("/v1/releases", "POST", b"", 400),
+                ("/v1/releases", "POST", bytes(65537), 413), ("/v1/status", "GET", b"body", 400)):
+            got, answer = node.ask(resource, method, body)
+            self.assertEqual((got, answer["schema"]), (code, "cairn.error/1"), (resource, method, answer))
+            self.assertGreater(answer["status"], 0)
+            self.assertTrue(answer["error"])
+        node.stop()
+
+    def test_admin_stops_with_clients_that_hang(self):
+        node = self.network(4)[0]
+        node.start()
+        clients = []
+        for sent in (b"", b"GET /v1/st", b"POST /v1/releases HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(node.admin)
+            s.sendall(sent)
+            clients.append(s)
+        self.assertEqual(node.ask("/v1/status")[0], 200)
+        node.stop()
+        for s in clients:
+            s.close()
+
+    def test_systemd_is_told(self):
+        node = self.network(4)[0]
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(path)
+            s.settimeout(PATIENCE)
+            node.start(env={"NOTIFY_SOCKET": path})
+            self.assertEqual(s.recv(100), b"READY=1")
+            node.stop()
+            self.assertEqual(s.recv(100), b"STOPPING=1")
+        node.start(env={"NOTIFY_SOCKET": "/nowhere" * 40})
+        node.stop()
+
+    def test_custodian_that_is_not_there_is_told(self):
+        node = Node(self, 1, free_ports(1)[0])
+        self.addCleanup(node.end)
+        node.init(custodian=self.path("custodian.sock"))
+        self.nodes = [node]
+        self.make(3)
+        self.found(self.nodes)
+        node.install()
+        facts = json.loads(call(CAIRND, "check-config", "--home", node.home, "--json", check=0).stdout)
+        self.assertEqual(facts["custodian"], self.path("custodian.sock"))
+        node.start()
+        self.wait(lambda: any("custodian:" in line for line in node.lines()))
+        custodian = node.ask("/v1/status")[1]["custodian"]
+        self.assertEqual((custodian["configured"], custodian["reachable"]), (True, False))
+        self.assertTrue(custodian["since"])
+        node.stop()
+
+    # -- clocks
+
+    def clock(self, seconds):
+        """Environment of processes whose clocks stand so far ahead, and go on from there."""
+        with open(self.path("clock.new"), "w") as f:
+            f.write(str(seconds))
+        os.replace(self.path("clock.new"), self.path("clock"))
+        return {"LD_PRELOAD": CLOCK, "CAIRN_CLOCK_FILE": self.path("clock"),
+                "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
+
+    @unittest.skipUnless(CLOCK, "CAIRN_CLOCK is not set")
+    def test_clock_before_the_charter(self):
+        node = self.network(4)[0]
+        node.run_fails(1, "clock", env={**os.environ, **self.clock(-2 * 86400)})
+        node.start(env=self.clock(-86400 // 2))
+        node.stop()
+
+    @unittest.skipUnless(CLOCK, "CAIRN_CLOCK is not set")
+    def test_certificates_are_renewed(self):
+        nodes = self.network(4)[:2]
+        for n in nodes:
+            n.start(env=self.clock(0))
+        self.wait_connected(nodes)
+        before = [sum(" up, " in line for line in n.lines()) for n in nodes]
+        self.clock(9 * 86400)  # Longer than a certificate lives.
+        self.wait(lambda: [n.ask("/v1/status")[0] for n in nodes] == [200, 200] and
+                  all(sum(" up, " in line for line in n.lines()) > b for n, b in zip(nodes, before)))
+        self.wait_connected(nodes)
+        for n in nodes:
+            self.assertNotIn("another time", n.said())
+            n.stop()
 
     def test_port_in_use(self):
         node = self.network(4)[0]
