@@ -242,9 +242,7 @@ static int verify_run(void *arg)
     if (leaves == NULL) {
         return ERR_NOMEM;
     }
-    for (uint64_t i = 0; i < r->leaves; i++) {
-        merkle_leaf(slice_of(r->mem + i * LEAF_SIZE, LEAF_SIZE), &leaves[i]);
-    }
+    merkle_leaves(r->mem, r->leaves, leaves);
     rv = merkle_run_verify(m->shard_size / LEAF_SIZE, r->first, r->leaves,
                            leaves, r->nodes, r->nodes_len,
                            &m->roots[r->stream->base.number]);

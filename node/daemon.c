@@ -256,13 +256,16 @@ static void on_note(void *arg, const char *text)
 
 static int parts_new(struct daemon *d)
 {
-    const struct shard_jobs_config jobs = {.loop = &d->loop,
-                                           .volume = &d->volume,
-                                           .link_of = daemon_link_of,
-                                           .on_report = on_report,
-                                           .on_pause = daemon_pause_jobs,
-                                           .on_note = on_note,
-                                           .arg = d};
+    const struct shard_jobs_config jobs = {
+        .loop = &d->loop,
+        .volume = &d->volume,
+        .charter =
+            slice_of(d->config->self->chain, d->config->self->chain_size),
+        .link_of = daemon_link_of,
+        .on_report = on_report,
+        .on_pause = daemon_pause_jobs,
+        .on_note = on_note,
+        .arg = d};
     int rv = machine_new(d);
 
     if (rv == OK) {

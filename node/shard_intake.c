@@ -48,13 +48,30 @@ static int seal_finished(struct shard_work *w, const struct work_call *call)
     return rv;
 }
 
+/* What a stranger needs besides the shard, FORMAT.md 2. */
+static int papers_write(struct shard_work *w, const struct work_call *call)
+{
+    const struct slice charter = jobs_config(w->jobs)->charter;
+    char *manifest = path_join(w->folder, "manifest");
+    char *chain = path_join(w->folder, "charter");
+    int rv = file_write(manifest, slice_of(call->manifest, call->manifest_size),
+                        0644, FILE_REPLACE, w->errmsg);
+
+    if (rv == OK) {
+        rv = file_write(chain, charter, 0644, FILE_REPLACE, w->errmsg);
+    }
+    free(chain);
+    free(manifest);
+    return rv;
+}
+
 static int seal_execute(struct shard_work *w, const struct work_call *call)
 {
     int rv;
 
     if (!w->open) {
         if (seal_finished(w, call) == OK) {
-            return OK;
+            return papers_write(w, call);
         }
         rv = open_execute(w, call);
         if (rv != OK) {
@@ -68,13 +85,15 @@ static int seal_execute(struct shard_work *w, const struct work_call *call)
                    (unsigned long long)call->shard_size);
         return ERR_MISMATCH;
     }
-    return shard_file_seal(&w->file, &call->root, w->errmsg);
+    rv = shard_file_seal(&w->file, &call->root, w->errmsg);
+    return rv == OK ? papers_write(w, call) : rv;
 }
 
 static int drop_execute(struct shard_work *w)
 {
     static const char *const names[] = {"shard.part", "tree.part", "tree.new",
-                                        "shard", "tree"};
+                                        "shard",      "tree",      "manifest",
+                                        "charter"};
     int rv = OK;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rv == OK; i++) {
@@ -143,6 +162,12 @@ void intake_seal(struct shard_work *w, const struct steward_job *spec)
     call->range = spec->range;
     call->root = spec->root;
     call->shard_size = spec->size;
+    call->manifest = malloc(spec->manifest.size);
+    if (call->manifest == NULL) {
+        abort(); /* As for the call itself. */
+    }
+    memcpy(call->manifest, spec->manifest.data, spec->manifest.size);
+    call->manifest_size = spec->manifest.size;
 }
 
 static struct work_buffer *buffer_free(struct shard_work *w)

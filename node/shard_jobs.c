@@ -123,7 +123,7 @@ void work_progress(struct shard_work *w, const struct merkle_range *range)
 {
     const struct shard_jobs_config *c = jobs_config(w->jobs);
     struct steward_job_report report = {.range = *range};
-    uint8_t bytes[STEWARD_JOB_SIZE_MAX];
+    uint8_t bytes[STEWARD_JOB_REPORT_MAX];
     size_t size = 0;
     int rv = steward_job_report_encode(&report, bytes, sizeof(bytes), &size);
 
@@ -189,6 +189,7 @@ static struct shard_work *read_resting(const struct shard_jobs *js,
     if (w != NULL) {
         w->resting = false;
         w->spec = *spec;
+        w->spec.manifest = slice_of(NULL, 0); /* Was lent. */
     }
     return w;
 }
@@ -323,10 +324,13 @@ bool shard_jobs_message(struct shard_jobs *js,
 
     *status = OK;
     if (m->type == MESSAGE_COMMIT && w != NULL &&
-        digest_equal(&m->u.commit.deposit_id, &w->spec.deposit_id) &&
-        m->u.commit.leaves > w->spec.final_leaves &&
-        m->u.commit.leaves <= w->durable) {
-        w->spec.final_leaves = m->u.commit.leaves;
+        digest_equal(&m->u.commit.deposit_id, &w->spec.deposit_id)) {
+        if (m->u.commit.leaves > w->durable) {
+            return true; /* The machine may not have heard of a CUT yet. */
+        }
+        if (m->u.commit.leaves > w->spec.final_leaves) {
+            w->spec.final_leaves = m->u.commit.leaves;
+        }
     }
     if (m->type != MESSAGE_CUT && m->type != MESSAGE_APPEND &&
         m->type != MESSAGE_FLUSH) {

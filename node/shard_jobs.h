@@ -28,6 +28,7 @@ struct shard_jobs;
 struct shard_jobs_config {
     uv_loop_t *loop;
     const struct volume *volume;
+    struct slice charter; /* The chain, kept beside sealed shards; lent. */
     /* The link of that number, or NULL when it is gone. */
     struct link *(*link_of)(void *arg, uint64_t link);
     /* EV_JOB for the machine: status 1 for progress. */
@@ -48,10 +49,11 @@ void shard_jobs_start(struct shard_jobs *js, uint64_t job, struct slice bytes);
 void shard_jobs_cancel(struct shard_jobs *js, uint64_t job);
 
 /* What comes in on a link. CUT, APPEND and FLUSH belong to the intake of that
- * link: true when it took the message; false when there is none, or it is not
- * such a message. |*status| not OK: the peer breaks the protocol, close. When
- * an intake failed by itself, what its lab still says is swallowed, so that it
- * hears why. */
+ * link, and so does a COMMIT of what is not durable, which is passed over: a
+ * later one comes. True when it took the message; false when there is none, or
+ * it is not such a message. |*status| not OK: the peer breaks the protocol,
+ * close. When an intake failed by itself, what its lab still says is swallowed,
+ * so that it hears why. */
 bool shard_jobs_message(struct shard_jobs *js,
                         uint64_t link,
                         const struct message *m,

@@ -65,6 +65,7 @@ struct shard_work *work_new(struct shard_jobs *js,
     w->jobs = js;
     w->volume = jobs_config(js)->volume;
     w->spec = *spec;
+    w->spec.manifest = slice_of(NULL, 0); /* Was lent. */
     w->calls_end = &w->calls;
     w->work.data = w;
     w->folder = volume_shard_path(w->volume, &spec->deposit_id, spec->index);
@@ -123,7 +124,7 @@ static void work_done(uv_work_t *work, int status)
     } else {
         intake_done(w, call);
     }
-    free(call);
+    work_call_free(call);
     jobs_leave(js);
 }
 
@@ -160,13 +161,19 @@ struct work_call *work_queue(struct shard_work *w, enum work_type type)
     return call;
 }
 
+void work_call_free(struct work_call *call)
+{
+    free(call->manifest);
+    free(call);
+}
+
 void work_drop_calls(struct shard_work *w)
 {
     struct work_call *next;
 
     for (struct work_call *call = w->calls; call != NULL; call = next) {
         next = call->next;
-        free(call);
+        work_call_free(call);
     }
     w->calls = NULL;
     w->calls_end = &w->calls;

@@ -33,6 +33,8 @@ struct work_call {
     uint64_t shard_size;         /* OPEN, CUT: the most; SEAL, PROVE */
     struct digest root;          /* SEAL, PROVE */
     uint64_t first_leaf, leaves; /* PROVE, READ */
+    uint8_t *manifest;           /* SEAL: kept beside the shard. */
+    size_t manifest_size;
     int status;
     struct work_call *next;
 };
@@ -87,6 +89,7 @@ void work_free_buffers(struct shard_work *w);
 bool work_is_for(const struct shard_work *w, const struct steward_job *spec);
 /* Queue a call. */
 struct work_call *work_queue(struct shard_work *w, enum work_type type);
+void work_call_free(struct work_call *call);
 /* Forget the calls that have not begun. */
 void work_drop_calls(struct shard_work *w);
 /* Hand the next call to the pool, if it is this work's turn: calls of an older

@@ -26,7 +26,9 @@
  *                    (link lost: waits)              back to FILLING, REFUSE
  *
  * The range that a lab was told is durable stands in the row of the shard
- * before DURABLE leaves, and a restart goes on from that row. A lab's word
+ * before DURABLE leaves, and a restart goes on from that row. When the files
+ * do not hold it, or have another root than the manifest says, the shard begins
+ * anew: the lab fills it in from the others. A lab's word
  * COMMIT forbids cuts below it. Shards that are not HELD after
  * STEWARD_UNSEALED_DAYS are given up (the job removes the files, then the row
  * goes).

@@ -187,6 +187,8 @@ struct steward_intake {
 struct steward_slot {
     uint64_t id; /* Of the read, then of the job; 0: free. */
     bool reading;
+    bool has_range; /* SEAL: then the manifest is read. */
+    struct merkle_range range;
     uint32_t deposit;
 };
 
@@ -570,6 +572,11 @@ struct steward_intake *steward_intake_of(struct steward *s, uint32_t deposit);
 void steward_on_job(struct steward *s,
                     const struct core_event *ev,
                     struct core_out *out);
+/* What is here of a shard is not what was promised, or is not there: it begins
+ * anew with the first leaf. */
+void steward_shard_restart(struct steward *s,
+                           struct steward_deposit *d,
+                           struct core_out *out);
 /* Give up shards whose time is over. */
 void steward_expire(struct steward *s, struct core_out *out);
 

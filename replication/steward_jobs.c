@@ -3,7 +3,7 @@
 #include "protocol/field.h"
 #include "replication/steward_internal.h"
 
-#define JOB_ITEMS      13U
+#define JOB_ITEMS      14U
 #define REPORT_ITEMS   3U
 #define SHARD_SIZE_MAX (MERKLE_LEAVES_MAX * LEAF_SIZE)
 
@@ -53,6 +53,7 @@ int steward_job_encode(const struct steward_job *job,
     canon_put_uint(&w, job->first_leaf);
     canon_put_uint(&w, job->leaves);
     canon_put_uint(&w, job->stream);
+    canon_put_bin(&w, job->manifest);
     return field_write_end(&w, size);
 }
 
@@ -66,6 +67,7 @@ static bool job_is_sound(const struct steward_job *j)
         return j->leaves >= 1 && j->leaves <= j->size / LEAF_SIZE &&
                j->first_leaf <= j->size / LEAF_SIZE - j->leaves;
     case STEWARD_JOB_SEAL:
+        return j->manifest.size > 0;
     case STEWARD_JOB_DROP:
         return true;
     }
@@ -94,6 +96,7 @@ int steward_job_decode(struct steward_job *job, struct slice in)
     got.first_leaf = canon_uint(&r, MERKLE_LEAVES_MAX);
     got.leaves = canon_uint(&r, MERKLE_LEAVES_MAX);
     got.stream = (uint32_t)canon_uint(&r, UINT32_MAX);
+    got.manifest = canon_bin(&r, 0, FEED_ENTRY_MAX);
     canon_leave(&r);
     rv = canon_end(&r);
     if (rv != OK) {

@@ -2,6 +2,7 @@
 #define CAIRN_REPLICATION_STEWARD_JOBS_H
 
 #include "crypto/merkle.h"
+#include "protocol/feed.h"
 #include "protocol/shard.h"
 
 /* The bulk jobs that a steward's machine starts (ACT_JOB) and hears of
@@ -14,15 +15,16 @@ enum steward_job_type {
      * (leaves 0: creates them, reserving |size_max|). Reports progress with
      * status 1 and a steward_job_report after each FLUSH, once synced. Ends
      * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room.
-     * The machine keeps COMMITs; the job sees them first, and refuses to cut
-     * below them at once. Files that end before |range|, by a CUT that no
-     * report followed before a crash, are opened at what is there, and that is
-     * reported; never below |final_leaves|. */
+     * The machine keeps COMMITs; the job sees them first, refuses to cut below
+     * them at once, and keeps from the machine what is above what is durable
+     * now. ERR_MISMATCH: files that do not hold |range|, such as after a CUT
+     * that no report followed before a crash; the shard begins anew. */
     STEWARD_JOB_INTAKE = 1,
     /* Seal the shard's files, which are durable up to |range|: the root must be
-     * |root|. OK after fsync and rename, or when that had been done before;
-     * ERR_MISMATCH when the bytes are others. An intake under way ends first,
-     * with ERR_CANCELED. */
+     * |root|. |manifest|, a feed entry, is kept beside it, and so is the chain
+     * of charters: whoever finds the folder needs nothing else. OK after fsync
+     * and rename, or when that had been done before; ERR_MISMATCH when the
+     * bytes are others. An intake under way ends first, with ERR_CANCELED. */
     STEWARD_JOB_SEAL = 2,
     /* Answer one READ on a link: CELL and data records, or REFUSE. */
     STEWARD_JOB_READ = 3,
@@ -42,13 +44,15 @@ struct steward_job {
     struct digest root;          /* SEAL, READ */
     uint64_t first_leaf, leaves; /* READ */
     uint32_t stream;             /* READ */
+    struct slice manifest;       /* SEAL; lent from what was decoded. */
 };
 
 struct steward_job_report {
     struct merkle_range range; /* Durable. */
 };
 
-#define STEWARD_JOB_SIZE_MAX 4096U
+#define STEWARD_JOB_SIZE_MAX   (4096U + FEED_ENTRY_MAX)
+#define STEWARD_JOB_REPORT_MAX 4096U
 
 MUST_CHECK int steward_job_encode(const struct steward_job *job,
                                   uint8_t *out,

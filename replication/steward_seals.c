@@ -123,7 +123,8 @@ static uint32_t seals_under_way(const struct steward *s)
     return len;
 }
 
-/* A shard is sealed at the range that its row names, so that is read first. */
+/* A shard is sealed at the range that its row names, and with its manifest;
+ * both are read first. */
 void steward_seals_start(struct steward *s, struct core_out *out)
 {
     struct steward_slot *slot = steward_slot_free(s->seals, STEWARD_SEALS_MAX);
@@ -149,38 +150,68 @@ void steward_seals_start(struct steward *s, struct core_out *out)
     }
 }
 
+/* The range is here: the manifest is read, to be kept beside the shard. */
+static void on_range_row(struct steward *s,
+                         struct steward_slot *slot,
+                         struct slice value,
+                         struct core_out *out)
+{
+    const struct steward_deposit *d = &s->deposits[slot->deposit];
+    struct key key = key_entry(&d->lab, d->incarnation, d->seq);
+    int rv = steward_progress_read(&slot->range, value);
+
+    assert(rv == OK && slot->range.leaves == d->leaves);
+    slot->has_range = true;
+    slot->id = s->next_id++;
+    core_act(out, ACT_READ, slot->id, key_slice(&key));
+}
+
+static void on_manifest_row(struct steward *s,
+                            struct steward_slot *slot,
+                            struct slice value,
+                            struct core_out *out)
+{
+    const struct steward_deposit *d = &s->deposits[slot->deposit];
+    const struct steward_job job = {.type = STEWARD_JOB_SEAL,
+                                    .deposit_id = d->id,
+                                    .index = d->index,
+                                    .size = d->size,
+                                    .range = slot->range,
+                                    .root = d->root,
+                                    .manifest = value};
+
+    slot->id = s->next_id++;
+    slot->reading = false;
+    steward_job_start(&job, slot->id, out);
+}
+
 bool steward_on_seal_rows(struct steward *s,
                           const struct core_event *ev,
                           struct core_out *out)
 {
     struct steward_slot *slot =
         steward_slot_find(s->seals, STEWARD_SEALS_MAX, ev->id, true);
-    struct steward_job job = {.type = STEWARD_JOB_SEAL};
     const struct steward_deposit *d;
     const struct core_row *row;
     struct key key;
-    int rv;
 
     if (slot == NULL) {
         return false;
     }
     d = &s->deposits[slot->deposit];
-    key = key_progress(&d->id, d->index);
+    key = slot->has_range ? key_entry(&d->lab, d->incarnation, d->seq)
+                          : key_progress(&d->id, d->index);
     row = steward_row_find(ev, &key);
     if (row == NULL && ev->status != 1) {
         return true;
     }
-    /* It was written before the shard became so long. */
+    /* Both were written before the shard was to be sealed. */
     assert(row != NULL);
-    rv = steward_progress_read(&job.range, row->value);
-    assert(rv == OK && job.range.leaves == d->leaves);
-    job.deposit_id = d->id;
-    job.index = d->index;
-    job.size = d->size;
-    job.root = d->root;
-    slot->id = s->next_id++;
-    slot->reading = false;
-    steward_job_start(&job, slot->id, out);
+    if (slot->has_range) {
+        on_manifest_row(s, slot, row->value, out);
+    } else {
+        on_range_row(s, slot, row->value, out);
+    }
     return true;
 }
 
@@ -221,6 +252,7 @@ void steward_on_seal(struct steward *s,
     } else if (status == ERR_MISMATCH) {
         d->refused = true;
         shard_move(s, d, STEWARD_FILLING, out);
+        steward_shard_restart(s, d, out);
         steward_refuse_lab(s, index, ERR_MISMATCH,
                            "the bytes of the shard have another root than its "
                            "manifest says; send them again",

@@ -115,13 +115,27 @@ static void drop_start(struct steward *s,
     steward_job_start(&job, slot->id, out);
 }
 
+void steward_shard_restart(struct steward *s,
+                           struct steward_deposit *d,
+                           struct core_out *out)
+{
+    struct merkle_range none;
+
+    assert(d->has_shard && d->state == STEWARD_FILLING);
+    merkle_range_init(&none);
+    d->leaves = 0;
+    d->final_leaves = 0;
+    steward_progress_put(d, &none, out);
+    steward_shard_put(s, d, out);
+}
+
 static void on_intake_end(struct steward *s,
                           struct steward_intake *in,
                           int status,
                           struct core_out *out)
 {
     struct steward_slot *slot = steward_slot_free(s->drops, STEWARD_DROPS_MAX);
-    const struct steward_deposit *d = &s->deposits[in->deposit];
+    struct steward_deposit *d = &s->deposits[in->deposit];
     uint32_t index = in->deposit;
 
     if (status != OK && status != ERR_CANCELED &&
@@ -129,10 +143,18 @@ static void on_intake_end(struct steward *s,
         steward_refuse(s, in->link, MESSAGE_OFFER, &d->id, status,
                        status == ERR_FULL
                            ? "the disk of this steward has no room for it"
+                       : status == ERR_MISMATCH
+                           ? "what this steward held of the shard is lost; "
+                             "offer it again, from its beginning"
                            : "the shard cannot be written here",
                        out);
     }
     in->job = 0;
+    /* The files are not what the row says: a disk that lost writes, or a power
+     * cut while they were cut. */
+    if (status == ERR_MISMATCH && d->state == STEWARD_FILLING) {
+        steward_shard_restart(s, d, out);
+    }
     /* Nothing is there, so nothing is kept from others. */
     if (status == ERR_FULL && d->leaves == 0 && slot != NULL &&
         d->state == STEWARD_FILLING) {

@@ -21,7 +21,7 @@ allow() # FOLDER OWN-FOLDERS SYSTEM-HEADERS
 allow crypto      'crypto'                           "$std|sodium|openssl/[a-z]+|intel-ipsec-mb|sys/(types|mman)"
 allow protocol    'crypto|protocol'                  "$std|msgpack"
 allow replication 'crypto|protocol|replication'      "$std|isa-l|isa-l/[a-z_]+|zstd"
-allow sim         'crypto|protocol|replication|sim'  "$std|stdio|math|time|getopt"
+allow sim         'crypto|protocol|replication|sim'  "$std|stdio|getopt|sodium"
 allow node        'crypto|protocol|replication|node' "$std|$os|sodium|uv|rocksdb/c|microhttpd|jansson|curl/curl|confuse"
 
 exit $status

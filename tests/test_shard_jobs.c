@@ -302,6 +302,7 @@ static void intake(uint64_t job, uint64_t from, uint64_t final)
 static void seal(uint64_t job, uint64_t from, const struct digest *with)
 {
     struct steward_job spec = {.type = STEWARD_JOB_SEAL,
+                               .manifest = slice_str("the manifest"),
                                .deposit_id = deposit,
                                .index = 3,
                                .size = SHARD_SIZE,
@@ -383,6 +384,7 @@ static void jobs_open(void)
 {
     struct shard_jobs_config config = {.loop = &loop,
                                        .volume = &volume,
+                                       .charter = slice_str("the charter"),
                                        .link_of = link_of,
                                        .on_report = on_report,
                                        .on_pause = on_pause,
@@ -482,6 +484,18 @@ static void sealed_shard(void)
 
 /* --- Taking in ----------------------------------------------------------- */
 
+/* What lies beside the shard for whoever finds it. */
+static void check_paper(const char *name, const char *text)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    ck_assert_int_eq(file_read(shard_path(name), 100, &bytes, &size, note), OK);
+    ck_assert_uint_eq(size, strlen(text));
+    ck_assert_mem_eq(bytes, text, size);
+    free(bytes);
+}
+
 /* A shard comes in, in cells of all sizes; each FLUSH is answered with the
  * range that is durable; it is sealed under its root, and lies there byte for
  * byte. */
@@ -507,6 +521,8 @@ START_TEST(test_shard_jobs_take_a_shard)
     ck_assert_uint_eq(size, SHARD_SIZE);
     ck_assert_mem_eq(disk, shard, SHARD_SIZE);
     free(disk);
+    check_paper("manifest", "the manifest");
+    check_paper("charter", "the charter");
     ck_assert_int_ne(access(shard_path("shard.part"), F_OK), 0);
     ck_assert_uint_gt(pauses, 0);
     ck_assert(!paused);

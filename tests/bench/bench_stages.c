@@ -5,13 +5,16 @@
 #include "crypto/hash.h"
 #include "crypto/primitives.h"
 #include "replication/segment.h"
+#include "tests/bench/bench.h"
 
-/* What each stage of a deposit costs on one core: one JSON object of MB/s
- * (1e6 bytes a second of the thread's processor time, so that a busy machine
- * disturbs little), the median of ROUNDS.
+/* bench_stages [FOLDER]: what each stage of a deposit costs on one core: one
+ * JSON object of MB/s (1e6 bytes a second of processor time, so that a busy
+ * machine disturbs little), the median of ROUNDS. With a folder also its disk,
+ * there with the clock on the wall as well.
  *
  * The unit is bytes of input, but for rebuild_* (bytes rebuilt), tree_append
  * (bytes of leaves whose hashes are appended) and *_open (bytes of plaintext).
+ * Of a link, "transport" is both ends together.
  */
 
 #define ROUNDS       5
@@ -20,6 +23,8 @@
 #define BLOCK        (8U << 20) /* For the stages of plain bytes. */
 #define WEIGHTS      (2U << 20)
 #define CELL         ERASURE_TILE
+#define LINK_SIZE    ((uint64_t)512 << 20)
+#define DISK_SIZE    ((uint64_t)256 << 20)
 
 /* |begin| runs once, |prepare| before every run, neither of them timed; |run|
  * answers how many bytes it did. */
@@ -46,7 +51,7 @@ static struct segment_room room;
 static struct segment_result res;
 static size_t frame_size;
 
-static void must(bool ok)
+void must(bool ok)
 {
     if (!ok) {
         fprintf(stderr, "bench_stages: a stage failed\n");
@@ -396,17 +401,66 @@ static void start(void)
     data = allocate(SEGMENT_SIZE + SEGMENT_SIZE / 64);
 }
 
-int main(void)
+static double median(double *rates)
+{
+    qsort(rates, ROUNDS, sizeof(rates[0]), by_value);
+    return rates[ROUNDS / 2] / 1e6;
+}
+
+static void print_transport(void)
+{
+    double both[ROUNDS], send[ROUNDS], receive[ROUNDS];
+
+    for (size_t i = 0; i < ROUNDS; i++) {
+        struct transport_rates r;
+
+        bench_transport(weights, SEGMENT_SIZE, LINK_SIZE, &r);
+        send[i] = r.send;
+        receive[i] = r.receive;
+        both[i] = 1 / (1 / r.send + 1 / r.receive);
+    }
+    printf(",\n    \"transport\": %.0f,\n    \"transport_send\": %.0f,\n"
+           "    \"transport_receive\": %.0f",
+           median(both), median(send), median(receive));
+}
+
+static void print_disk(const char *folder)
+{
+    double rates[5][ROUNDS];
+    struct disk_rates r = {.direct = false};
+
+    for (size_t i = 0; i < ROUNDS; i++) {
+        bench_disk(folder, weights, DISK_SIZE, &r);
+        rates[0][i] = r.write.cpu;
+        rates[1][i] = r.read.cpu;
+        rates[2][i] = r.cached.cpu;
+        rates[3][i] = r.write.wall;
+        rates[4][i] = r.read.wall;
+    }
+    printf(",\n    \"disk_write\": %.0f,\n    \"disk_read\": %.0f,\n"
+           "    \"cached_read\": %.0f\n  },\n",
+           median(rates[0]), median(rates[1]), median(rates[2]));
+    printf("  \"disk_direct\": %s,\n  \"wall_mb_per_s\": {\n"
+           "    \"disk_write\": %.0f,\n    \"disk_read\": %.0f\n  }\n}\n",
+           r.direct ? "true" : "false", median(rates[3]), median(rates[4]));
+}
+
+int main(int argc, char **argv)
 {
     start();
     printf("{\n  \"aead_kernel\": \"%s\",\n  \"leaves_wide\": %s,\n",
            aead_kernel(), merkle_is_wide() ? "true" : "false");
     printf("  \"mb_per_s\": {\n");
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-        printf("    \"%s\": %.0f%s\n", stages[i].name, stage_rate(&stages[i]),
-               i + 1 < sizeof(stages) / sizeof(stages[0]) ? "," : "");
+        printf("%s    \"%s\": %.0f", i > 0 ? ",\n" : "", stages[i].name,
+               stage_rate(&stages[i]));
         (void)fflush(stdout);
     }
-    printf("  }\n}\n");
+    print_transport();
+    if (argc > 1) {
+        print_disk(argv[1]);
+    } else {
+        printf("\n  }\n}\n");
+    }
     return EXIT_SUCCESS;
 }
