@@ -572,12 +572,14 @@ const struct cli_command cmd_deposit[] = {
      .options = create_options,
      .run = create_run},
     {.name = "list",
-     .summary = "List the deposits that the local node knows",
-     .details = "  cairn deposit list --home s1\n",
+     .summary = "List the deposits that the local node, or this lab, knows",
+     .details = "With the home of a lab: those whose certificates are in it.\n"
+                "\n"
+                "  cairn deposit list --home s1\n",
      .options = cmd_deposit_list_options,
      .run = cmd_deposit_list},
     {.name = "show",
-     .summary = "Show a deposit as the local node sees it",
+     .summary = "Show a deposit as the local node, or this lab, sees it",
      .arguments = "ID",
      .args_min = 1,
      .args_max = 1,

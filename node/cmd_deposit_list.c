@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "node/cmd_admin.h"
+#include "node/cmd_deposit_lab.h"
 #include "node/commands.h"
 #include "node/text.h"
 
@@ -112,6 +113,21 @@ static void list_row(const json_t *d)
            cmd_json_text(label, d, "label"));
 }
 
+/* What a lab's home has besides certificates that hold. */
+static int list_bad(struct cli *c, json_t *object)
+{
+    const json_t *bad = json_object_get(object, "bad");
+    size_t len = json_array_size(bad);
+    char text[CMD_TEXT_SIZE];
+
+    for (size_t i = 0; i < len; i++) {
+        cli_note(c, "%s",
+                 cmd_text(text, json_string_value(json_array_get(bad, i))));
+    }
+    json_decref(object);
+    return len == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
 static int list_print(struct cli *c, json_t *object)
 {
     const json_t *list = json_object_get(object, "deposits");
@@ -120,7 +136,7 @@ static int list_print(struct cli *c, json_t *object)
         return cmd_print_as(c, "cairn.deposit.list/1", object);
     }
     if (json_array_size(list) == 0) {
-        cli_note(c, "this node knows no deposit");
+        cli_note(c, "no deposit is known here");
     } else {
         printf("%-16s  %-10s  %-8s  %-8s  %-8s  %-10s  %s\n", "DEPOSIT",
                "STATE", "RECEIPTS", "KEYS", "HERE", "SIZE", "LABEL");
@@ -128,8 +144,7 @@ static int list_print(struct cli *c, json_t *object)
     for (size_t i = 0; i < json_array_size(list); i++) {
         list_row(json_array_get(list, i));
     }
-    json_decref(object);
-    return EXIT_CODE_OK;
+    return list_bad(c, object);
 }
 
 int cmd_deposit_list(struct cli *c)
@@ -140,6 +155,9 @@ int cmd_deposit_list(struct cli *c)
     int code = EXIT_CODE_OK;
     int rv;
 
+    if (cmd_lab_is_meant(c)) {
+        return list_print(c, cmd_lab_deposits(c->home));
+    }
     a = cmd_admin_open(c, &code);
     if (a == NULL) {
         return code;
@@ -209,6 +227,21 @@ static void show_print(const json_t *d)
     }
 }
 
+/* A lab has a certificate, and nothing newer. */
+static int show_lab(struct cli *c, const char *id)
+{
+    char errmsg[ERRMSG_SIZE] = "";
+    char *path = cmd_lab_certificate(c->home, id, errmsg);
+    int code = path != NULL
+                   ? cmd_deposit_verify_file(c, path)
+                   : cli_fail(c, EXIT_CODE_NOT_FOUND, errmsg,
+                              "see 'cairn deposit list'; a steward's node "
+                              "knows all deposits of its network");
+
+    free(path);
+    return code;
+}
+
 int cmd_deposit_show(struct cli *c)
 {
     char errmsg[ERRMSG_SIZE] = "";
@@ -221,6 +254,9 @@ int cmd_deposit_show(struct cli *c)
 
     if (!cmd_id_read(c, c->args[0], id)) {
         return EXIT_CODE_USAGE;
+    }
+    if (cmd_lab_is_meant(c)) {
+        return show_lab(c, id);
     }
     a = cmd_admin_open(c, &code);
     if (a == NULL) {

@@ -156,15 +156,14 @@ static void verify_print(const struct certificate_facts *f)
     print_sealed(f);
 }
 
-int cmd_deposit_verify(struct cli *c)
+int cmd_deposit_verify_file(struct cli *c, const char *path)
 {
     struct certificate *certificate = NULL;
     struct certificate_facts *facts = NULL;
     uint8_t *bytes = NULL;
     char errmsg[ERRMSG_SIZE] = "";
     int code = EXIT_CODE_OK;
-    int rv =
-        cmd_certificate_read(c->args[0], &bytes, &certificate, &facts, errmsg);
+    int rv = cmd_certificate_read(path, &bytes, &certificate, &facts, errmsg);
 
     if (rv != OK) {
         return cli_fail(c, exit_code_of(rv), errmsg,
@@ -183,4 +182,9 @@ int cmd_deposit_verify(struct cli *c)
     free(certificate);
     free(bytes);
     return code;
+}
+
+int cmd_deposit_verify(struct cli *c)
+{
+    return cmd_deposit_verify_file(c, c->args[0]);
 }

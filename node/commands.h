@@ -23,5 +23,6 @@ int cmd_deposit_list(struct cli *c);
 int cmd_deposit_show(struct cli *c);
 int cmd_deposit_export(struct cli *c);
 int cmd_deposit_verify(struct cli *c);
+int cmd_deposit_verify_file(struct cli *c, const char *path);
 
 #endif /* CAIRN_NODE_COMMANDS_H */
