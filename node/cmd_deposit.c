@@ -11,6 +11,8 @@
 #include "replication/sealer.h"
 
 #define SEGMENT_SIZE_DEFAULT ((uint64_t)32 << 20)
+/* Of one segment in the making; deposit and recovery hold at least one. */
+#define SEGMENT_MEMORY_MAX ((uint64_t)256 << 20)
 
 /* How the deposit is to be coded; shared by plan and create. */
 struct coding {
@@ -130,6 +132,15 @@ static bool coding_check(struct cli *c, const struct coding *o)
         (void)cli_fail(c, EXIT_CODE_USAGE, what,
                        "choose other --data-shards, --shards "
                        "or --threshold");
+        return false;
+    }
+    if (o->segment_size +
+            o->n * shard_cell_max((uint16_t)o->k, (uint32_t)o->segment_size) >
+        SEGMENT_MEMORY_MAX) {
+        (void)cli_fail(c, EXIT_CODE_USAGE,
+                       "a segment and its coded pieces take more than 256 MiB "
+                       "of memory",
+                       "choose a smaller --segment-size");
         return false;
     }
     return true;

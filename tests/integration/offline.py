@@ -542,6 +542,10 @@ class Offline(unittest.TestCase):
             done = self.create(*more, check=2, segment="64KiB")
             self.assertTrue(done.stderr.strip(), more)
         self.assertFalse(os.path.exists(self.out))
+        # A segment that would not fit into the memory that is promised.
+        done = run("deposit", "plan", "-k", "1", "-n", "64", "-t", "22",
+                   "--segment-size", "64MiB", self.model, check=2)
+        self.assertIn("smaller --segment-size", done.stderr)
 
     def test_no_secret_is_left_behind(self):
         self.small_model()
