@@ -8,13 +8,28 @@
 #include <string.h>
 
 /* What every layer speaks: status codes, lent bytes, digests, fixed-width
- * integers. It lives in the lowest layer because every layer includes it. */
+ * integers. It lives in the lowest layer because every layer includes it.
+ * Nothing here allocates, and nothing is for secrets: comparisons stop at the
+ * first difference. Secrets are compared with sodium_memcmp().
+ *
+ * How every header speaks: |x| is the parameter x. _size counts bytes and _len
+ * elements; _ms and _s are units; _MAX is the largest that is allowed. What is
+ * lent stays its owner's, for the call unless the header says how long.
+ * X_init() fills in place, X_open() takes what X_close() gives back, X_new()
+ * allocates what X_free() frees. Where errors are listed, these are the ones
+ * that a caller can act on. */
 
+/* The result of a function that can fail is not to be dropped by accident; who
+ * means to drop it writes (void) and a reason. */
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define BIT(n)     (1U << (n))
+
+/* States as bits of a table of edges; |n| is below 32. */
+#define BIT(n) (1U << (n))
 
 /* Every function that can fail returns OK or one of these. Out parameters are
- * written only on success. node/ alone turns a code into words. */
+ * written only on success. Our own mistakes are asserts, not codes. node/ alone
+ * turns a code into words. Nodes of other versions read the numbers in
+ * messages: they never change, and new ones are added at the end. */
 enum status {
     OK = 0,
     ERR_BAD = -1,         /* Malformed: breaks its format or its bounds. */
@@ -32,33 +47,39 @@ enum status {
     ERR_BUSY = -13 /* Somebody else holds it. */
 };
 
-/* Bytes lent by their owner; never freed through the slice. */
+/* Bytes lent by their owner: valid as long as they are, never freed through
+ * the slice. |data| may be NULL where |size| is 0. */
 struct slice {
     const uint8_t *data;
     size_t size;
 };
 
-/* SHA-256 output: a content digest, a tree node or an identifier. */
+/* SHA-256 output: a content digest, a tree node or an identifier. Its bytes are
+ * compared and printed from the first to the last. */
 #define DIGEST_SIZE 32
 struct digest {
     uint8_t bytes[DIGEST_SIZE];
 };
 
+/* |size| bytes at |data|. */
 static inline struct slice slice_of(const void *data, size_t size)
 {
     return (struct slice){.data = data, .size = size};
 }
 
+/* A C string without its final zero. */
 static inline struct slice slice_str(const char *s)
 {
     return (struct slice){.data = (const uint8_t *)s, .size = strlen(s)};
 }
 
+/* Lent from |d|. */
 static inline struct slice digest_slice(const struct digest *d)
 {
     return slice_of(d->bytes, DIGEST_SIZE);
 }
 
+/* Public values only: not constant time. */
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size &&
@@ -71,6 +92,7 @@ static inline bool digest_equal(const struct digest *a, const struct digest *b)
     return memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0;
 }
 
+/* All zero stands for "none" where a digest may be missing. */
 static inline bool digest_is_zero(const struct digest *d)
 {
     static const struct digest zero;
@@ -78,6 +100,9 @@ static inline bool digest_is_zero(const struct digest *d)
     return digest_equal(d, &zero);
 }
 
+/* Fixed-width integers at any address, with no alignment asked for: little
+ * endian in Cairn's own formats, big endian where a standard says so (SSH,
+ * Noise). The caller has checked that 2, 4 or 8 bytes are there. */
 static inline void u16le_store(uint8_t *out, uint16_t v)
 {
     out[0] = (uint8_t)v;
@@ -96,6 +121,8 @@ static inline void u64le_store(uint8_t *out, uint64_t v)
     u32le_store(out + 4, (uint32_t)(v >> 32));
 }
 
+/* And back. Shifts rather than casts: the result does not depend on the
+ * machine, and compilers make one load of them. */
 static inline uint16_t u16le_load(const uint8_t *in)
 {
     return (uint16_t)(in[0] | (uint16_t)(in[1] << 8));
@@ -111,6 +138,7 @@ static inline uint64_t u64le_load(const uint8_t *in)
     return u32le_load(in) | ((uint64_t)u32le_load(in + 4) << 32);
 }
 
+/* The same in big endian. */
 static inline uint16_t u16be_load(const uint8_t *in)
 {
     return (uint16_t)((uint16_t)(in[0] << 8) | in[1]);

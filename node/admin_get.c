@@ -19,7 +19,7 @@ static void job_free(struct admin_job *j)
     free(j->view.status);
     free(j->view.deposits);
     free(j->view.releases);
-    free(j->answer.bytes);
+    admin_answer_free(&j->answer);
     free(j);
 }
 

@@ -52,7 +52,7 @@ void admin_http_answered(struct admin_request *r)
 
 /* --- Answers ------------------------------------------------------------- */
 
-static void answer_free(struct admin_answer *a)
+void admin_answer_free(struct admin_answer *a)
 {
     if (a->secret && a->bytes != NULL) {
         secret_wipe(a->bytes, a->size);
@@ -65,7 +65,7 @@ static void on_sent(void *arg)
 {
     struct admin_answer *a = arg;
 
-    answer_free(a);
+    admin_answer_free(a);
     free(a);
 }
 
@@ -262,7 +262,7 @@ static void on_completed(void *arg,
         if (peer != NULL) {
             peer->request = NULL;
         }
-        answer_free(&r->answer);
+        admin_answer_free(&r->answer);
         free(r->body);
         free(r);
         *context = NULL;

@@ -105,6 +105,8 @@ void admin_close_if_done(struct admin *a);
 MUST_CHECK int admin_http_start(struct admin *a);
 /* The answer of |r| is ready: let its connection go on. */
 void admin_http_answered(struct admin_request *r);
+/* Free what is in it, and wipe it when it is secret. */
+void admin_answer_free(struct admin_answer *a);
 /* End what has taken too long; returns when the next is due, or UINT64_MAX. */
 uint64_t admin_http_sweep(struct admin *a);
 /* Stop to wait: for the end. */

@@ -194,6 +194,16 @@ static json_t *bytes_json(const struct admin_view *v, json_t *trouble)
                      rv == OK ? json_integer((json_int_t)space) : json_null());
 }
 
+/* Words with a path in them, which need not be UTF-8, or were cut off. */
+static json_t *words_json(const char *words)
+{
+    char text[ERRMSG_SIZE];
+
+    (void)snprintf(text, sizeof(text), "%s", words);
+    text_clean(text);
+    return json_string(text);
+}
+
 static json_t *custodian_json(const struct admin_status *s, json_t *trouble)
 {
     char text[sizeof(s->custodian.text)];
@@ -243,7 +253,7 @@ static void trouble_note(const struct admin_view *v, json_t *trouble)
     }
     if (!v->status->database_ok) {
         (void)json_array_append_new(trouble,
-                                    json_string(v->status->database_text));
+                                    words_json(v->status->database_text));
     }
 }
 
@@ -285,7 +295,7 @@ void admin_answer_status(const struct admin_view *v, struct admin_answer *a)
         "custodian", custodian_json(s, trouble), "deposits",
         (json_int_t)v->deposits_len, "releases", releases_json(v), "database",
         "ok", s->database_ok, "text",
-        s->database_ok ? json_null() : json_string(s->database_text));
+        s->database_ok ? json_null() : words_json(s->database_text));
     if (rest == NULL || more == NULL || json_object_update(rest, more) != 0) {
         abort();
     }

@@ -304,10 +304,12 @@ int client_stream_data(struct client_stream *s,
 }
 
 /* A refusal does not say which READ it is about; none that has no CELL yet
- * can be counted on. */
-static void on_refused_reads(struct client_stream *s, int status)
+ * can be counted on. What the steward calls its reason is not ours: with us
+ * ERR_CANCELED is Ctrl-C, and ERR_NOMEM our own memory. */
+static void on_refused_reads(struct client_stream *s, int said)
 {
     uint32_t last = s->ids; /* What is asked meanwhile is another matter. */
+    int status = said == ERR_NOTFOUND ? ERR_NOTFOUND : ERR_IO;
 
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
         struct client_read *r = &s->running[i];
@@ -342,6 +344,17 @@ bool client_stream_message(struct client_stream *s,
                       ? on_cell(s, &m->u.cell)
                       : ERR_BAD;
         return true;
+    }
+    if (m->type == MESSAGE_REFUSE && m->u.refuse.about == MESSAGE_OFFER &&
+        stream_writes(s)) {
+        /* It takes no more, so nobody waits for it; the machine hears why. */
+        s->writes = 0;
+        s->sent = s->run_left = 0;
+        list_fail(&s->sends, &s->sends_end);
+        if (s->flush != NULL) {
+            flush_done(s, ERR_IO);
+        }
+        return false;
     }
     if (m->type == MESSAGE_REFUSE && m->u.refuse.about == MESSAGE_READ) {
         on_refused_reads(s, m->u.refuse.status);

@@ -166,9 +166,12 @@ int cmd_deposit_verify_file(struct cli *c, const char *path)
     int rv = cmd_certificate_read(path, &bytes, &certificate, &facts, errmsg);
 
     if (rv != OK) {
-        return cli_fail(c, exit_code_of(rv), errmsg,
-                        "do not rely on it; ask the lab or a steward for "
-                        "another one");
+        /* 1 says that something is missing, and so never that it is false. */
+        code = exit_code_of(rv);
+        return cli_fail(
+            c, code == EXIT_CODE_FAILED ? EXIT_CODE_INTEGRITY : code, errmsg,
+            "do not rely on it; ask the lab or a steward for "
+            "another one");
     }
     if (c->json) {
         code = verify_json(c, facts);

@@ -28,6 +28,10 @@ const struct cli_option cmd_recover_options[] = {
      .value = "DIR",
      .help = "with --ticket: also keep the opened key shares here; whoever "
              "has them and k shards has the model"},
+    {.name = "patience",
+     .value = "SECONDS",
+     .help = "with --ticket: wait so long for stewards after the last news "
+             "(default 60)"},
     {.name = "only",
      .value = "PATH",
      .help = "restore this file or folder of the model; may be repeated",
@@ -126,7 +130,7 @@ static int run_offline(struct cli *c, const char *const *only, size_t only_len)
 
 static int run_ticket(struct cli *c, const char *const *only, size_t only_len)
 {
-    const struct recover_ticket_options o = {
+    struct recover_ticket_options o = {
         .ticket = cli_value(c, "ticket"),
         .keys = cli_value(c, "keys"),
         .passphrase_file = cli_value(c, "passphrase-file"),
@@ -137,9 +141,15 @@ static int run_ticket(struct cli *c, const char *const *only, size_t only_len)
         .force = cli_flag(c, "force")};
     struct recover_result result = {0};
     char errmsg[ERRMSG_SIZE] = "";
+    uint64_t patience_s = 60;
     bool asked = false;
-    int rv = recover_ticket(c, &o, &result, &asked, errmsg);
+    int rv;
 
+    if (!cli_uint(c, "patience", 1, 86400, &patience_s)) {
+        return EXIT_CODE_USAGE;
+    }
+    o.patience_ms = patience_s * 1000;
+    rv = recover_ticket(c, &o, &result, &asked, errmsg);
     if (rv == OK) {
         return recover_print(c, o.out, &result);
     }
@@ -149,8 +159,9 @@ static int run_ticket(struct cli *c, const char *const *only, size_t only_len)
                         "stewards yet");
     }
     return recover_exit(c, rv, errmsg,
-                        "ask the stewards that are missing, and run the same "
-                        "command again; what was restored so far is kept");
+                        "ask the stewards that are missing (and whether the "
+                        "ticket is theirs), and run the same command again; "
+                        "what was restored so far is kept");
 }
 
 /* From folders or from stewards: NULL when what is given says one of them. */
@@ -168,8 +179,10 @@ static const char *usage_mistake(const struct cli *c)
                    : NULL;
     }
     if (cli_value(c, "keys") != NULL || cli_value(c, "save-shares") != NULL ||
-        cli_value(c, "passphrase-file") != NULL) {
-        return "--keys, --passphrase-file and --save-shares go with --ticket";
+        cli_value(c, "passphrase-file") != NULL ||
+        cli_value(c, "patience") != NULL) {
+        return "--keys, --passphrase-file, --save-shares and --patience go "
+               "with --ticket";
     }
     return cli_count(c, "from") > 0 && cli_count(c, "shares") > 0
                ? NULL

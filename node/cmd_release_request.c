@@ -171,7 +171,8 @@ static int request_make(struct cli *c,
         rv = cli_passphrase(c, &passphrase, &size, errmsg);
     }
     if (rv == OK) {
-        rv = recipient_keys_create(o->keys, slice_of(passphrase, size), &keys,
+        rv = recipient_keys_create(o->keys, slice_of(passphrase, size),
+                                   &facts->net, &facts->manifest_hash, &keys,
                                    errmsg);
     }
     secret_free(passphrase);

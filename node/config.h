@@ -8,8 +8,10 @@
 /* The configuration of cairnd: HOME/cairnd.conf, in the syntax of libconfuse.
  * `cairnd init` writes it with comments, people edit it, and `cairnd run` takes
  * it as it stands: every key is known, typed and within its bounds, or the file
- * is refused with the line. It holds no secret. */
+ * is refused with the line. It holds no secret. A new key is a row in
+ * config_keys.c, a line in config_write.c, and a field here. */
 
+/* Sizes in bytes. A file larger than CONFIG_SIZE_MAX is another file. */
 #define CONFIG_FILE         "cairnd.conf"
 #define CONFIG_SIZE_MAX     65536U
 #define CONFIG_PATH_MAX     1024U
@@ -18,11 +20,14 @@
 #define CONFIG_CAPACITY_MAX ((uint64_t)1 << 60)
 #define CONFIG_RESERVE      ((uint64_t)1 << 30)
 
+/* How the log is written (node/log.h): for people, or an object a line. */
 enum log_format {
     LOG_TEXT,
     LOG_JSON
 };
 
+/* What the file says, and nothing else: texts are terminated, all is within its
+ * bounds, and nothing in it is lent. Addresses are HOST:PORT as on a card. */
 struct config {
     /* What the card says. */
     char name[CARD_NAME_MAX + 1];
@@ -45,12 +50,14 @@ struct config {
     enum log_format log_format;
 };
 
-/* ERR_NOTFOUND, ERR_IO, or ERR_BAD; |errmsg| names the file and, where there
- * is one, the line. */
+/* Read and check all of it. ERR_NOTFOUND, ERR_IO, ERR_NOMEM, or ERR_BAD;
+ * |errmsg| names the file and, where there is one, the line. Not for two
+ * threads at once on one |c|. */
 MUST_CHECK int config_read(struct config *c, const char *path, char *errmsg);
 
-/* Write a new file with comments that explain each key. ERR_EXISTS when there
- * is one, ERR_BAD when it could not be read back. */
+/* Write a new file with comments that explain each key, durably, 0640.
+ * ERR_EXISTS when there is one, ERR_BAD when it could not be read back, and
+ * then nothing is written. */
 MUST_CHECK int config_write(const struct config *c,
                             const char *path,
                             char *errmsg);
@@ -62,9 +69,10 @@ MUST_CHECK int config_put(struct config *c,
                           const char *value,
                           char *errmsg);
 
-/* Take an operator's key apart, of a line that was put. */
+/* Take the |i|th operator's key apart, of a line that was put. */
 void config_operator(const struct config *c, size_t i, struct sshsig_key *key);
 
+/* "text" or "json", as it stands in the file. */
 const char *log_format_name(enum log_format format);
 
 #endif /* CAIRN_NODE_CONFIG_H */

@@ -3,7 +3,16 @@
 
 #include "node/core_run.h"
 
-/* The inside of a core_run, for core_run*.c alone. */
+/* The inside of a core_run, for core_run*.c alone.
+ *
+ *   core_run.c        begins, gives events, ends
+ *   core_run_step.c   one step: its batch to the store, its actions
+ *   core_run_rows.c   pages of rows for the machine
+ *   core_run_held.c   what waits, as memory
+ *
+ * All of it belongs to the loop's thread. A step passes through three places:
+ * |steps| (its batch is not durable), the store's queue (the first |in_store|
+ * of them), and free. Sizes are in bytes, rounded up to what is simple. */
 
 /* --- What waits (core_run_held.c) ---------------------------------------- */
 
@@ -11,6 +20,8 @@
  * and of requests for rows. All abort when out of memory: a step that was taken
  * cannot be forgotten. */
 
+/* One step whose batch is not durable yet, with copies of its operations and of
+ * the bytes that its actions lend. */
 struct held_step {
     struct store_write write; /* Of |ops|; its |arg| is this step. */
     struct core_run *run;
@@ -24,9 +35,11 @@ struct held_step {
 
 /* Are there actions to hold? */
 bool held_step_has_acts(const struct core_out *out);
+/* Copies all of |out| that must wait; nothing is lent from it afterwards. */
 struct held_step *held_step_new(const struct core_out *out);
 void held_step_free(struct held_step *h);
 
+/* One event that the machine cannot have yet, with its bytes; free(). */
 struct held_event {
     struct core_event ev;
     struct held_event *next;
@@ -35,7 +48,7 @@ struct held_event {
 
 struct held_event *held_event_new(const struct core_event *ev);
 
-/* One request for rows, or one prefix of the start. */
+/* One request for rows, or one prefix of the start; free(). */
 struct held_read {
     enum core_event_type type; /* Of its answer. */
     uint64_t id;
@@ -49,8 +62,13 @@ struct held_read *held_read_new(enum core_event_type type,
                                 uint64_t id,
                                 struct slice prefix);
 
+/* --- The run ------------------------------------------------------------- */
+
+/* Of the rows that the machine gets at once, in bytes. */
 #define CORE_RUN_PAGE_SIZE ((size_t)256 << 10)
 
+/* Queues are linked lists with their tails; _len counts elements, _size bytes.
+ * The bounds are those of core_run.h. */
 struct core_run {
     struct core_run_config config;
     uv_timer_t wake, retry;
@@ -89,21 +107,26 @@ struct core_run {
 
 /* --- core_run.c ---------------------------------------------------------- */
 
-/* Give the machine what waits for it, as far as it may have it. */
+/* Give the machine what waits for it, as far as it may have it. Does nothing
+ * inside of a step: whoever is there comes back. */
 void core_run_pump(struct core_run *run);
+/* The machine's one timer. */
 void core_run_on_wake(uv_timer_t *timer);
 /* No more of the machine: what it decided last may not be on the disk. */
 void core_run_halt(struct core_run *run, const char *text);
+/* Free it once it was closed and nobody will call back any more. */
 void core_run_maybe_free(struct core_run *run);
 
 /* --- core_run_step.c ----------------------------------------------------- */
 
+/* Step the machine with |ev|, carry out what is for now, hold the rest. */
 void core_run_do_step(struct core_run *run, struct core_event ev);
 /* Try again later what the disk had no room for. */
 void core_run_retry_later(struct core_run *run);
 
 /* --- core_run_rows.c ----------------------------------------------------- */
 
+/* Queue a request, which is this one's from now on. */
 void core_run_read_put(struct core_run *run, struct held_read *r);
 /* Read a page for the first request, unless that is going on or done. */
 void core_run_read_next(struct core_run *run);

@@ -21,7 +21,12 @@
  *   daemon_dial.c        the other stewards
  *   daemon_custody.c     the custodian
  *   daemon_admin.c       what the admin API asks
- *   daemon_notify.c      systemd */
+ *   daemon_notify.c      systemd
+ *
+ * All of it runs on the loop's thread, and one |struct daemon| lives in
+ * daemon_run(). Times: _ms is the loop's monotonic clock, _s the wall clock.
+ * Callbacks with |void *arg| get the daemon. What starts returns its error,
+ * with words in d->errmsg; what fails later calls daemon_stop(). */
 
 /* In place of a member: whoever comes for a release. */
 #define DAEMON_RECIPIENT      UINT32_MAX
@@ -102,30 +107,44 @@ struct daemon {
     char errmsg[ERRMSG_SIZE];
 };
 
-/* Begin to end; again and again is fine. */
+/* --- daemon.c ------------------------------------------------------------ */
+
+/* Begin to end, with OK or with what went wrong; again and again is fine, and
+ * the first error counts. */
 void daemon_stop(struct daemon *d, int status, const char *errmsg);
-/* Go on with the end when something of it is done. */
+/* Go on with the end when something of it is done: the parts close one after
+ * the other. */
 void daemon_stop_next(struct daemon *d);
+/* The wall clock. */
 uint64_t daemon_now_s(void);
 
-/* daemon_core.c */
+/* --- daemon_core.c ------------------------------------------------------- */
+
+/* Start the machine, as core_run_start(); it reads its rows first, and links
+ * are accepted once it has them. Without words. */
 MUST_CHECK int daemon_core_start(struct daemon *d);
-/* ERR_FULL when there is no room for a message. */
+/* Give the machine an event; |bytes| are lent for the call. ERR_FULL when there
+ * is no room for a message, ERR_ORDER when it takes no more events. */
 MUST_CHECK int daemon_feed(struct daemon *d,
                            enum core_event_type type,
                            uint64_t id,
                            int status,
                            struct slice bytes);
 
-/* daemon_identity.c */
+/* --- daemon_identity.c --------------------------------------------------- */
+
 /* Encode a fresh certificate of our transport key. */
 MUST_CHECK int daemon_cert(const struct daemon *d,
                            uint8_t out[TRANSPORT_CERT_MAX],
                            size_t *size);
+/* The secret with this id, of the network or of an open release, into |out|;
+ * returns how many there are, 0 or 1. */
 size_t daemon_on_psk(void *arg,
                      const uint8_t psk_id[FRAME_PSK_ID_SIZE],
                      struct frame_psk *out,
                      size_t max);
+/* May the peer with this certificate and transport key come in? OK, or
+ * ERR_DENIED after the reason was logged. */
 int daemon_on_identity(void *arg,
                        struct link *l,
                        struct slice cert,
@@ -133,13 +152,16 @@ int daemon_on_identity(void *arg,
 /* Say in |user| who an inbound link has shown to be; false when that is no
  * longer welcome. */
 bool daemon_identify(struct daemon *d, struct daemon_link *user);
+/* For the log; lent from the charter. */
 const char *daemon_member_name(const struct daemon *d, uint32_t member);
 
-/* daemon_recipients.c */
+/* --- daemon_recipients.c ------------------------------------------------- */
+
 /* The open release whose secret has this id. */
 bool daemon_recipient_find(struct daemon *d,
                            const uint8_t psk_id[FRAME_PSK_ID_SIZE],
                            struct steward_release_info *info);
+/* The secret of that release; false when there is none. */
 bool daemon_recipient_psk(struct daemon *d,
                           const uint8_t psk_id[FRAME_PSK_ID_SIZE],
                           struct frame_psk *out);
@@ -148,18 +170,26 @@ bool daemon_recipient_psk(struct daemon *d,
 const char *daemon_recipient_refusal(struct daemon *d,
                                      const struct link *l,
                                      const struct transport_cert *cert);
+/* What the machine is told of such a link in place of a member's certificate:
+ * the recipient's key and its release. */
 MUST_CHECK int daemon_recipient_cert(const struct daemon *d,
                                      const struct daemon_link *l,
                                      uint8_t out[TRANSPORT_CERT_MAX],
                                      size_t *size);
 
-/* daemon_links.c */
+/* --- daemon_links.c ------------------------------------------------------ */
+
+/* Listen on every configured address, say that we are ready, begin to dial. */
 MUST_CHECK int daemon_host_start(struct daemon *d);
+/* The link with this number, or NULL when it is over. */
 struct link *daemon_link_of(void *arg, uint64_t number);
+/* Read no link while |why| is not OK; and one of them not, while a job cannot
+ * keep up. A link is read when nobody wants it paused. */
 void daemon_pause_core(struct daemon *d, int why);
 void daemon_pause_jobs(void *arg, uint64_t number, bool pause);
 
-/* daemon_dial.c */
+/* --- daemon_dial.c ------------------------------------------------------- */
+
 void daemon_dial_start(struct daemon *d);
 /* A link that we dialled is over. */
 void daemon_dial_down(struct daemon *d,
@@ -171,15 +201,24 @@ void daemon_dial_soon(struct daemon *d, struct slice id);
 /* Dial who is due, and set the timer for the next. */
 void daemon_dial_turn(struct daemon *d);
 
-/* daemon_custody.c */
+/* --- daemon_custody.c ---------------------------------------------------- */
+
+/* Begin to connect to the custodian, if one is configured; that it is not there
+ * yet is no error. ERR_FULL when the path is too long for a socket. */
 MUST_CHECK int daemon_custody_start(struct daemon *d);
+/* Ask it what the machine asks; the answer is an event of that |id|. */
 void daemon_custody_ask(void *arg, uint64_t id, struct slice bytes);
+/* Fill in what the admin API says of it. */
 void daemon_custody_status(const struct daemon *d, struct admin_status *s);
 
-/* daemon_admin.c */
+/* --- daemon_admin.c ------------------------------------------------------ */
+
+/* Serve HOME/admin.sock, as admin_open(). */
 MUST_CHECK int daemon_admin_start(struct daemon *d);
 
-/* daemon_notify.c: "READY=1" and the like, for systemd if it asked for that. */
+/* --- daemon_notify.c ----------------------------------------------------- */
+
+/* "READY=1" and the like, for systemd if it asked for that. */
 void daemon_notify(const char *state);
 
 #endif /* CAIRN_NODE_DAEMON_STATE_H */

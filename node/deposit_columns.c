@@ -192,7 +192,9 @@ static int table_take(struct network *w, uint64_t holders, uint8_t **table)
                              size / LEAF_SIZE, *table);
         }
     }
-    return rv;
+    /* One bad steward's trouble is not that of the deposit. */
+    return rv == OK || rv == ERR_CANCELED || rv == ERR_NOMEM ? rv
+                                                             : ERR_NOTFOUND;
 }
 
 static int verify_move(struct network *w, const struct depositor_job *job)

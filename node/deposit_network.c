@@ -251,7 +251,7 @@ static int client_begin(struct network *w)
     static const uint8_t kinds[] = {KEY_ENTRY};
     const struct slice starts[] = {slice_of(&kinds[0], 1)};
     const struct journal_plan *p = w->d.journal.plan;
-    const struct client_config config = {
+    struct client_config config = {
         .job = &w->d.job,
         .charter = w->self.charter,
         .net = w->self.net,
@@ -272,6 +272,7 @@ static int client_begin(struct network *w)
     };
     int rv = client_open(&w->client, &config, w->d.errmsg);
 
+    secret_wipe(&config, sizeof(config));
     for (uint16_t i = 0; i < p->n && rv == OK; i++) {
         w->d.streams[i] = client_streams(w->client)[i];
     }
@@ -387,6 +388,31 @@ static int network_run(struct network *w)
 /* --- The end
  * ------------------------------------------------------------------ */
 
+/* Only a certificate is replaced by one; said before the work, not after. */
+static int certificate_may(const char *path, char *errmsg)
+{
+    struct certificate cert;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int rv = path == NULL
+                 ? ERR_NOTFOUND
+                 : file_read(path, CERTIFICATE_SIZE_MAX, &bytes, &size, errmsg);
+
+    if (rv == ERR_NOTFOUND) {
+        return OK;
+    }
+    if (rv == ERR_FULL ||
+        (rv == OK && certificate_decode(&cert, slice_of(bytes, size)) != OK)) {
+        errmsg_set(errmsg,
+                   "'%s' is there, and is no certificate; it stays: give "
+                   "another --certificate",
+                   path);
+        rv = ERR_EXISTS;
+    }
+    free(bytes);
+    return rv;
+}
+
 static int certificate_write(struct network *w, struct deposit_result *result)
 {
     const struct journal_plan *p = w->d.journal.plan;
@@ -449,9 +475,12 @@ static int network_deposit(struct network *w, struct deposit_result *result)
 {
     struct depositing *d = &w->d;
     struct rng rng;
-    int rv = home_join(w);
+    int rv = certificate_may(d->o->certificate, d->errmsg);
 
     rng_init_system(&rng);
+    if (rv == OK) {
+        rv = home_join(w);
+    }
     if (rv == OK) {
         rv = deposit_source(d, d->o->home);
     }

@@ -106,6 +106,12 @@ int read_back(struct depositing *d,
     progress_start(&bar, d->c, "reading back", bytes);
     rv = recovery_run(&d->job, d->params, streams, places, len, readback_take,
                       &r, &bar, NULL);
+    if (rv == ERR_NOTFOUND) {
+        /* One of the k does not give its cells; the others make up for it. */
+        memcpy(streams, all, d->journal.plan->n * sizeof(streams[0]));
+        rv = recovery_run(&d->job, d->params, streams, places, len,
+                          readback_take, &r, &bar, NULL);
+    }
     progress_end(&bar, rv == OK);
     if (rv != OK) {
         errmsg_set(d->errmsg, "%s",

@@ -80,6 +80,22 @@ char *path_join(const char *dir, const char *name)
     return path;
 }
 
+int file_read_at(int fd, uint64_t off, uint8_t *out, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(fd, out + done, size - done, (off_t)(off + done));
+
+        if (got == 0) {
+            return ERR_NOTFOUND;
+        }
+        if (got < 0 && errno != EINTR) {
+            return ERR_IO;
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return OK;
+}
+
 /* Read until |max| bytes or the end; -1 with errno on failure. */
 static ssize_t fd_read(int fd, uint8_t *out, size_t max)
 {

@@ -54,6 +54,16 @@ MUST_CHECK int file_write(const char *path,
                           enum file_write_mode how,
                           char *errmsg);
 
+/* Read or write exactly |size| bytes of an open file at |off|; not durable by
+ * itself. Without words, since only the caller knows what the file is: reading
+ * returns ERR_NOTFOUND when the file ends before, ERR_IO, writing ERR_FULL
+ * (no space), ERR_IO, and errno says why. */
+MUST_CHECK int file_read_at(int fd, uint64_t off, uint8_t *out, size_t size);
+MUST_CHECK int file_write_at(int fd,
+                             uint64_t off,
+                             const uint8_t *data,
+                             size_t size);
+
 /* Create |path| (parents too) with |mode|; fine when it is there. */
 MUST_CHECK int folder_make(const char *path, mode_t mode, char *errmsg);
 /* fsync a folder, so that names in it survive. */

@@ -40,6 +40,19 @@ static int fd_write(int fd, struct slice data)
     return 0;
 }
 
+int file_write_at(int fd, uint64_t off, const uint8_t *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t put = pwrite(fd, data + done, size - done, (off_t)(off + done));
+
+        if (put < 0 && errno != EINTR) {
+            return errno == ENOSPC ? ERR_FULL : ERR_IO;
+        }
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return OK;
+}
+
 /* Give the empty file its mode. File systems without permissions (FAT) refuse
  * or ignore this; what counts is that nobody gets in whom |mode| keeps out. */
 static int temp_set_mode(int fd, const char *path, mode_t mode, char *errmsg)

@@ -9,6 +9,8 @@
 #define KEYS_FIELDS   5
 #define KEYS_SIZE_MAX 512U
 
+/* --- The keys of a member ------------------------------------------------ */
+
 static int keys_encode(const struct home_keys *keys,
                        uint8_t *out,
                        size_t max,
@@ -62,6 +64,12 @@ static int keys_decode(struct home_keys *keys, struct slice in)
     return rv;
 }
 
+/* --- Any key file -------------------------------------------------------- */
+
+#define TEXT_NOT_ONE                                                         \
+    "'%s' is damaged or another kind of file; restore it from where it was " \
+    "made"
+
 int home_keyfile_create(const char *path,
                         enum keyfile_purpose purpose,
                         struct slice passphrase,
@@ -86,6 +94,27 @@ int home_keyfile_create(const char *path,
                         0600, FILE_NEW, errmsg);
     }
     secret_free(file);
+    return rv;
+}
+
+int home_keyfile_inspect(const char *path,
+                         size_t max,
+                         struct keyfile_info *info,
+                         char *errmsg)
+{
+    uint8_t *file = NULL;
+    size_t size = 0;
+    int rv =
+        file_read_secret(path, max + KEYFILE_OVERHEAD, &file, &size, errmsg);
+
+    if (rv != OK) {
+        return rv;
+    }
+    rv = keyfile_inspect(slice_of(file, size), info);
+    secret_free(file);
+    if (rv != OK) {
+        errmsg_set(errmsg, TEXT_NOT_ONE, path);
+    }
     return rv;
 }
 
@@ -122,13 +151,12 @@ int home_keyfile_read(const char *path,
     } else if (rv == ERR_NOMEM) {
         errmsg_set(errmsg, "opening '%s' needs more free memory", path);
     } else {
-        errmsg_set(errmsg,
-                   "'%s' is damaged or another kind of file; restore it from "
-                   "where it was made",
-                   path);
+        errmsg_set(errmsg, TEXT_NOT_ONE, path);
     }
     return rv;
 }
+
+/* --- The home ------------------------------------------------------------ */
 
 int home_create(const char *home, struct slice passphrase, char *errmsg)
 {
@@ -163,21 +191,12 @@ int home_is_sealed(const char *home, bool *sealed, char *errmsg)
 {
     char *path = path_join(home, "keys");
     struct keyfile_info info;
-    uint8_t *file = NULL;
-    size_t size = 0;
-    int rv = file_read_secret(path, KEYS_SIZE_MAX + KEYFILE_OVERHEAD, &file,
-                              &size, errmsg);
+    int rv = home_keyfile_inspect(path, KEYS_SIZE_MAX, &info, errmsg);
 
-    if (rv == OK) {
-        rv = keyfile_inspect(slice_of(file, size), &info);
-        if (rv == OK) {
-            *sealed = info.sealed;
-        } else {
-            errmsg_set(errmsg, "'%s' is no key file", path);
-        }
-    }
-    secret_free(file);
     free(path);
+    if (rv == OK) {
+        *sealed = info.sealed;
+    }
     return rv;
 }
 

@@ -58,6 +58,14 @@ MUST_CHECK int home_keyfile_create(const char *path,
                                    struct slice passphrase,
                                    struct slice payload,
                                    char *errmsg);
+/* What the header of one says whose payload has at most |max| bytes: its
+ * purpose, and whether it asks for a passphrase. ERR_NOTFOUND, ERR_DENIED when
+ * others may read it, ERR_FULL when it is larger, and what else
+ * keyfile_inspect() returns. */
+MUST_CHECK int home_keyfile_inspect(const char *path,
+                                    size_t max,
+                                    struct keyfile_info *info,
+                                    char *errmsg);
 /* Open one into |payload|, secret memory of |max| bytes. ERR_NOTFOUND,
  * ERR_AUTH for a wrong passphrase, and what else keyfile_open() returns. */
 MUST_CHECK int home_keyfile_read(const char *path,

@@ -3,12 +3,12 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "crypto/keyfile.h"
 #include "crypto/secret.h"
+#include "node/home.h"
 #include "protocol/canon.h"
 
-#define KEYS_ITEMS    3
-#define KEYS_SIZE_MAX 128U
+#define KEYS_ITEMS    5
+#define KEYS_SIZE_MAX 256U
 
 static int error_memory(char *errmsg)
 {
@@ -30,6 +30,8 @@ static int keys_encode(const struct recipient_keys *keys,
     canon_put_uint(&w, 1);
     canon_put_bin(&w, slice_of(keys->hpke_sk, HPKE_KEY_SIZE));
     canon_put_bin(&w, slice_of(keys->transport.sk, NOISE_KEY_SIZE));
+    canon_put_digest(&w, &keys->net);
+    canon_put_digest(&w, &keys->manifest_hash);
     rv = canon_write_end(&w, &written);
     if (rv == OK) {
         *size = written.size;
@@ -47,6 +49,8 @@ static int keys_decode(struct recipient_keys *keys, struct slice in)
     canon_version(&r, 1);
     canon_bytes(&r, keys->hpke_sk, HPKE_KEY_SIZE);
     canon_bytes(&r, keys->transport.sk, NOISE_KEY_SIZE);
+    canon_digest(&r, &keys->net);
+    canon_digest(&r, &keys->manifest_hash);
     canon_leave(&r);
     rv = canon_end(&r);
     if (rv == OK &&
@@ -62,38 +66,27 @@ static int keys_decode(struct recipient_keys *keys, struct slice in)
 static int keys_write(const char *path,
                       struct slice passphrase,
                       const struct recipient_keys *keys,
-                      struct rng *rng,
                       char *errmsg)
 {
     uint8_t *payload = secret_new(KEYS_SIZE_MAX);
-    uint8_t *file = secret_new(KEYS_SIZE_MAX + KEYFILE_OVERHEAD);
     size_t size = 0;
-    int rv = OK;
+    int rv;
 
-    if (payload == NULL || file == NULL) {
-        rv = error_memory(errmsg);
-        goto err;
+    if (payload == NULL) {
+        return error_memory(errmsg);
     }
     rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
     assert(rv == OK);
-    rv = keyfile_seal(KEYFILE_RECIPIENT, passphrase, slice_of(payload, size),
-                      rng, file);
-    if (rv != OK) {
-        errmsg_set(errmsg, "no memory to seal '%s'; a passphrase needs 256 MiB",
-                   path);
-        goto err;
-    }
-    rv = file_write(path, slice_of(file, size + KEYFILE_OVERHEAD), 0600,
-                    FILE_NEW, errmsg);
-
-err:
-    secret_free(file);
+    rv = home_keyfile_create(path, KEYFILE_RECIPIENT, passphrase,
+                             slice_of(payload, size), errmsg);
     secret_free(payload);
     return rv;
 }
 
 int recipient_keys_create(const char *path,
                           struct slice passphrase,
+                          const struct digest *net,
+                          const struct digest *manifest_hash,
                           struct recipient_keys **keys,
                           char *errmsg)
 {
@@ -107,7 +100,9 @@ int recipient_keys_create(const char *path,
     rng_init_system(&rng);
     hpke_keypair(&rng, made->hpke_sk, made->hpke_pk);
     noise_keypair_init(&made->transport, &rng);
-    rv = keys_write(path, passphrase, made, &rng, errmsg);
+    made->net = *net;
+    made->manifest_hash = *manifest_hash;
+    rv = keys_write(path, passphrase, made, errmsg);
     if (rv == OK) {
         *keys = made;
     } else {
@@ -116,56 +111,33 @@ int recipient_keys_create(const char *path,
     return rv;
 }
 
-/* The whole file, and what its header says. */
-static int keyfile_get(const char *path,
-                       uint8_t **file,
-                       size_t *size,
-                       struct keyfile_info *info,
-                       char *errmsg)
+/* Whatever is larger, of another purpose or no key file at all was not made by
+ * us. Other errors have their words. */
+static int error_foreign(int rv, const char *path, char *errmsg)
 {
-    uint8_t *got = NULL;
-    size_t got_size = 0;
-    int rv = file_read_secret(path, KEYS_SIZE_MAX + KEYFILE_OVERHEAD, &got,
-                              &got_size, errmsg);
-
-    /* Whatever is larger is another file. */
-    if (rv == ERR_FULL) {
-        rv = ERR_BAD;
-    } else if (rv != OK) {
-        return rv;
-    }
-    if (rv == OK) {
-        rv = keyfile_inspect(slice_of(got, got_size), info);
-    }
-    if (rv == OK && (info->purpose != KEYFILE_RECIPIENT ||
-                     info->payload_size > KEYS_SIZE_MAX)) {
-        rv = ERR_BAD;
-    }
-    if (rv != OK) {
+    if (rv == ERR_FULL || rv == ERR_BAD || rv == ERR_MISMATCH ||
+        rv == ERR_UNSUPPORTED) {
         errmsg_set(errmsg,
                    "'%s' is not a recipient's key file; give the one that "
                    "'cairn release request' made",
                    path);
-        secret_free(got);
-        return rv;
+        return rv == ERR_UNSUPPORTED ? rv : ERR_BAD;
     }
-    *file = got;
-    *size = got_size;
-    return OK;
+    return rv;
 }
 
 int recipient_keys_is_sealed(const char *path, bool *sealed, char *errmsg)
 {
     struct keyfile_info info;
-    uint8_t *file = NULL;
-    size_t size = 0;
-    int rv = keyfile_get(path, &file, &size, &info, errmsg);
+    int rv = home_keyfile_inspect(path, KEYS_SIZE_MAX, &info, errmsg);
 
+    if (rv == OK && info.purpose != KEYFILE_RECIPIENT) {
+        rv = ERR_MISMATCH;
+    }
     if (rv == OK) {
         *sealed = info.sealed;
-        secret_free(file);
     }
-    return rv;
+    return error_foreign(rv, path, errmsg);
 }
 
 int recipient_keys_read(const char *path,
@@ -175,8 +147,6 @@ int recipient_keys_read(const char *path,
 {
     struct recipient_keys *got = secret_new(sizeof(*got));
     uint8_t *payload = secret_new(KEYS_SIZE_MAX);
-    struct keyfile_info info;
-    uint8_t *file = NULL;
     size_t size = 0;
     int rv;
 
@@ -184,20 +154,14 @@ int recipient_keys_read(const char *path,
         rv = error_memory(errmsg);
         goto err;
     }
-    rv = keyfile_get(path, &file, &size, &info, errmsg);
+    rv = home_keyfile_read(path, KEYFILE_RECIPIENT, passphrase, payload,
+                           KEYS_SIZE_MAX, &size, errmsg);
     if (rv != OK) {
+        rv = error_foreign(rv, path, errmsg);
         goto err;
     }
-    rv = keyfile_open(KEYFILE_RECIPIENT, passphrase, slice_of(file, size),
-                      payload);
-    if (rv == OK) {
-        rv = keys_decode(got, slice_of(payload, info.payload_size));
-    }
-    if (rv == ERR_AUTH) {
-        errmsg_set(errmsg, "wrong passphrase, or '%s' is damaged", path);
-    } else if (rv == ERR_NOMEM) {
-        errmsg_set(errmsg, "opening '%s' needs more free memory", path);
-    } else if (rv != OK) {
+    rv = keys_decode(got, slice_of(payload, size));
+    if (rv != OK) {
         errmsg_set(errmsg,
                    "'%s' is damaged or of another version; restore it from a "
                    "backup",
@@ -205,7 +169,6 @@ int recipient_keys_read(const char *path,
     }
 
 err:
-    secret_free(file);
     secret_free(payload);
     if (rv == OK) {
         *keys = got;

@@ -14,13 +14,18 @@ struct recipient_keys {
     uint8_t hpke_sk[HPKE_KEY_SIZE]; /* Secret. */
     uint8_t hpke_pk[HPKE_KEY_SIZE];
     struct noise_keypair transport;
+    /* What they were made for. The public halves are known to many, so that a
+     * ticket can be made up around them; what it leads to must be this. */
+    struct digest net, manifest_hash;
 };
 
-/* Make new keys into |path|; an empty passphrase leaves them in the clear.
- * ERR_EXISTS when there is a file: it is never overwritten. |*keys| is secret
- * memory; free it with secret_free(). */
+/* Make new keys into |path|, for that manifest of that network; an empty
+ * passphrase leaves them in the clear. ERR_EXISTS when there is a file: it is
+ * never overwritten. |*keys| is secret memory; free it with secret_free(). */
 MUST_CHECK int recipient_keys_create(const char *path,
                                      struct slice passphrase,
+                                     const struct digest *net,
+                                     const struct digest *manifest_hash,
                                      struct recipient_keys **keys,
                                      char *errmsg);
 

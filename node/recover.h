@@ -5,19 +5,23 @@
 #include "node/recovery.h"
 
 /* Recovery from folders, without a network: any k shard folders and t opened
- * shares of one deposit give the files back, byte for byte. */
+ * shares of one deposit give the files back, byte for byte. With a ticket, from
+ * stewards: recover_ticket.h. */
 
+/* What is asked for; lent for the call. */
 struct recover_options {
-    const char *const *shards;
+    const char *const *shards; /* Folders (docs/FORMAT.md 2). */
     size_t shards_len;
-    const char *const *shares;
+    const char *const *shares; /* Files (docs/FORMAT.md 7). */
     size_t shares_len;
-    const char *out;
-    const char *const *only;
+    const char *out;         /* The folder to restore into. */
+    const char *const *only; /* Paths, as target_plan(); none: all. */
     size_t only_len;
-    bool force;
+    bool force; /* Overwrite what differs. */
 };
 
+/* What was restored, for people. |shards_bad| counts shards that gave bytes
+ * which did not verify; they were not used. */
 struct recover_result {
     struct digest deposit_id;
     char label[MANIFEST_LABEL_MAX + 1];
@@ -25,6 +29,9 @@ struct recover_result {
     unsigned shards_used, shards_bad;
 };
 
+/* Restore, showing progress on |c|. |result| counts only after OK. On failure
+ * |errmsg| says what to do, and files that are complete stay: the same command
+ * goes on with the others. */
 MUST_CHECK int recover_offline(struct cli *c,
                                const struct recover_options *o,
                                struct recover_result *result,

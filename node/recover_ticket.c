@@ -142,6 +142,15 @@ static int keys_check(const struct papers *p, const char *path, char *errmsg)
                    path, p->request.recipient);
         return ERR_MISMATCH;
     }
+    if (!digest_equal(&p->keys->net, &p->facts->net) ||
+        !digest_equal(&p->keys->manifest_hash, &p->facts->manifest_hash)) {
+        errmsg_set(errmsg,
+                   "the ticket leads to another network or another model than "
+                   "the keys in '%s' were made for; do not trust who gave it "
+                   "to you",
+                   path);
+        return ERR_MISMATCH;
+    }
     return OK;
 }
 

@@ -233,7 +233,7 @@ int recovery_run(struct job *j,
         restorer_init(r, &rc);
         rv = job_run(j, &mc, progress);
         if (errors != NULL) {
-            memcpy(errors, r->errors, sizeof(r->errors));
+            memcpy(errors, r->holders.errors, sizeof(r->holders.errors));
         }
     }
     for (unsigned i = 0; i < rc.window; i++) {

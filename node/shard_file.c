@@ -177,7 +177,7 @@ static int leaves_rehash(struct shard_file *f, uint64_t from, uint64_t leaves)
         size_t take =
             leaves - at < BATCH_LEAVES ? (size_t)(leaves - at) : BATCH_LEAVES;
 
-        rv = shard_bytes_read(f->fd, at * LEAF_SIZE, mem, take * LEAF_SIZE);
+        rv = file_read_at(f->fd, at * LEAF_SIZE, mem, take * LEAF_SIZE);
         if (rv == OK) {
             merkle_leaves(mem, take, hashes);
             rv = leaves_take(f, hashes, take);
@@ -338,8 +338,8 @@ static int tail_hashes(const struct shard_file *f,
     int rv = mem == NULL ? ERR_NOMEM : OK;
 
     if (rv == OK) {
-        rv = shard_bytes_read(f->fd, first * LEAF_SIZE, mem,
-                              (size_t)(leaves - first) * LEAF_SIZE);
+        rv = file_read_at(f->fd, first * LEAF_SIZE, mem,
+                          (size_t)(leaves - first) * LEAF_SIZE);
     }
     if (rv == OK) {
         merkle_leaves(mem, (size_t)(leaves - first), tail);

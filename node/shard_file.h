@@ -92,13 +92,6 @@ MUST_CHECK int shard_file_scrub(const struct shard_file *f,
                                 void *arg,
                                 char *errmsg);
 
-/* Exactly |size| bytes of |fd| at |off|, unchecked: for what is hashed next.
- * ERR_NOTFOUND when the file ends before. */
-MUST_CHECK int shard_bytes_read(int fd,
-                                uint64_t off,
-                                uint8_t *out,
-                                size_t size);
-
 void shard_file_close(struct shard_file *f);
 
 #endif /* CAIRN_NODE_SHARD_FILE_H */

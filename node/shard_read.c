@@ -7,22 +7,6 @@
 /* Leaves read and checked at a time: 1 MiB. */
 #define BATCH_LEAVES 256U
 
-int shard_bytes_read(int fd, uint64_t off, uint8_t *out, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t got = pread(fd, out + done, size - done, (off_t)(off + done));
-
-        if (got == 0) {
-            return ERR_NOTFOUND;
-        }
-        if (got < 0 && errno != EINTR) {
-            return ERR_IO;
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return OK;
-}
-
 /* The node over 16 leaf hashes. */
 static void group_hash(const struct digest *leaves, struct digest *out)
 {
@@ -113,8 +97,7 @@ static int read_some(const struct shard_file *f,
 
     if (at >= covered) {
         *took = left;
-        rv = shard_bytes_read(f->fd, at * LEAF_SIZE, mem,
-                              (size_t)left * LEAF_SIZE);
+        rv = file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)left * LEAF_SIZE);
         return rv == OK ? tail_check(f, at, (size_t)left, mem) : rv;
     }
     if (skip == 0 && left >= SHARD_TREE_GROUP) {
@@ -123,13 +106,13 @@ static int read_some(const struct shard_file *f,
                         SHARD_TREE_GROUP;
 
         *took = groups * SHARD_TREE_GROUP;
-        rv = shard_bytes_read(f->fd, at * LEAF_SIZE, mem,
-                              (size_t)*took * LEAF_SIZE);
+        rv =
+            file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
         return rv == OK ? groups_check(f, group, groups, mem) : rv;
     }
     *took = SHARD_TREE_GROUP - skip < left ? SHARD_TREE_GROUP - skip : left;
-    rv = shard_bytes_read(f->fd, group * SHARD_TREE_GROUP * LEAF_SIZE, scratch,
-                          SHARD_FILE_SCRATCH_SIZE);
+    rv = file_read_at(f->fd, group * SHARD_TREE_GROUP * LEAF_SIZE, scratch,
+                      SHARD_FILE_SCRATCH_SIZE);
     if (rv == OK) {
         rv = groups_check(f, group, 1, scratch);
     }
@@ -178,8 +161,8 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
     assert(hi - lo <= SHARD_TREE_GROUP);
     mem = malloc(SHARD_FILE_SCRATCH_SIZE);
     rv = mem == NULL ? ERR_NOMEM
-                     : shard_bytes_read(f->fd, lo * LEAF_SIZE, mem,
-                                        (size_t)(hi - lo) * LEAF_SIZE);
+                     : file_read_at(f->fd, lo * LEAF_SIZE, mem,
+                                    (size_t)(hi - lo) * LEAF_SIZE);
     if (rv == ERR_NOTFOUND) {
         rv = ERR_MISMATCH;
     }

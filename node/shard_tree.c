@@ -8,21 +8,7 @@
 
 static int nodes_read(int fd, uint64_t off, struct digest *out, size_t len)
 {
-    size_t size = len * DIGEST_SIZE;
-    uint8_t *bytes = out->bytes;
-
-    for (size_t done = 0; done < size;) {
-        ssize_t got = pread(fd, bytes + done, size - done, (off_t)(off + done));
-
-        if (got == 0) {
-            return ERR_NOTFOUND;
-        }
-        if (got < 0 && errno != EINTR) {
-            return ERR_IO;
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return OK;
+    return file_read_at(fd, off, out->bytes, len * DIGEST_SIZE);
 }
 
 static int nodes_write(int fd,
@@ -30,19 +16,7 @@ static int nodes_write(int fd,
                        const struct digest *nodes,
                        size_t len)
 {
-    size_t size = len * DIGEST_SIZE;
-    const uint8_t *bytes = nodes->bytes;
-
-    for (size_t done = 0; done < size;) {
-        ssize_t put =
-            pwrite(fd, bytes + done, size - done, (off_t)(off + done));
-
-        if (put < 0 && errno != EINTR) {
-            return errno == ENOSPC ? ERR_FULL : ERR_IO;
-        }
-        done += put > 0 ? (size_t)put : 0;
-    }
-    return OK;
+    return file_write_at(fd, off, nodes->bytes, len * DIGEST_SIZE);
 }
 
 /* Where a level begins; the level after the last is the tail. */

@@ -121,19 +121,15 @@ static int read_fully(int fd,
                       const struct source_file *f,
                       char *errmsg)
 {
-    for (size_t done = 0; done < len;) {
-        ssize_t got = pread(fd, mem + done, len - done, (off_t)(off + done));
+    int rv = file_read_at(fd, off, mem, len);
 
-        if (got == 0) {
-            return changed(f, errmsg);
-        }
-        if (got < 0 && errno != EINTR) {
-            errmsg_set(errmsg, "read '%s': %s", f->path, strerror(errno));
-            return ERR_IO;
-        }
-        done += got > 0 ? (size_t)got : 0;
+    if (rv == ERR_NOTFOUND) {
+        return changed(f, errmsg);
     }
-    return OK;
+    if (rv != OK) {
+        errmsg_set(errmsg, "read '%s': %s", f->path, strerror(errno));
+    }
+    return rv;
 }
 
 /* The current file was read to its end: its digest is known, and it must

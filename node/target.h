@@ -21,7 +21,7 @@ struct target {
     bool force;
     struct target_file *files; /* Selected files, in catalogue order. */
     size_t files_len, files_max;
-    size_t marks; /* In the names of temporary files, see target.c. */
+    size_t marks; /* In the names of temporary files, see target_internal.h. */
     uint32_t segment_size;
     uint64_t bytes, bytes_done; /* Of files to be written. */
     size_t file;                /* The one being written. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "crypto/secret.h"
 #include "replication/depositor_internal.h"
 
 /* --- Life ---------------------------------------------------------------- */
@@ -31,7 +32,14 @@ int depositor_new(struct depositor **out, const struct depositor_config *config)
     if (d == NULL) {
         return ERR_NOMEM;
     }
+    d->node = secret_new(sizeof(*d->node));
+    if (d->node == NULL) {
+        free(d);
+        return ERR_NOMEM;
+    }
+    *d->node = config->node;
     d->config = *config;
+    sign_key_wipe(&d->config.node);
     if (config->committed_leaves > 0) {
         memcpy(d->ranges, config->ranges, config->n * sizeof(d->ranges[0]));
     }
@@ -56,7 +64,7 @@ void depositor_free(struct depositor *d)
     if (d == NULL) {
         return;
     }
-    sign_key_wipe(&d->config.node);
+    secret_free(d->node);
     free(d->manifest_entry);
     free(d->facts);
     free(d);

@@ -65,8 +65,10 @@ static void side_down(struct depositor *d, uint16_t index)
     if (d->job_id != 0 && d->job.type == DEPOSITOR_SEAL &&
         (d->job.columns & column_bit(index)) != 0 && !s->aside) {
         s->aside = true;
-        depositor_side_text(s, "the connection was lost while its shard was "
-                               "sent");
+        if (s->text[0] == '\0') {
+            depositor_side_text(s, "the connection was lost while its shard "
+                                   "was sent");
+        }
     }
     side_forget_link(s);
     s->dial_ms = d->mono_ms + DEPOSITOR_REDIAL_MS;

@@ -94,8 +94,8 @@ int depositor_publish(struct depositor *d,
     struct feed_entry e;
     struct key key;
     size_t size = 0;
-    int rv = feed_append(&d->tip, &d->config.node, FEED_MANIFEST, payload,
-                         d->wall_ms, d->entry, sizeof(d->entry), &size);
+    int rv = feed_append(&d->tip, d->node, FEED_MANIFEST, payload, d->wall_ms,
+                         d->entry, sizeof(d->entry), &size);
 
     if (rv == OK) {
         rv = depositor_manifest_take(d, slice_of(d->entry, size));
@@ -340,7 +340,7 @@ void depositor_own_entry(struct depositor *d,
                   (h->seq + 1 == t->seq && !digest_equal(&e->id, &t->prev))));
 
     d->sides[index].own_pending = false;
-    if (news && feed_entry_verify(e, d->config.node.pk) == OK) {
+    if (news && feed_entry_verify(e, d->node->pk) == OK) {
         d->ahead = true;
     }
 }

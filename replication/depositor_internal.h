@@ -71,7 +71,8 @@ struct depositor_side {
 };
 
 struct depositor {
-    struct depositor_config config;
+    struct depositor_config config; /* Without its secret. */
+    struct sign_key *node;          /* N, in locked memory. */
     /* What was committed when this run began. */
     struct merkle_range ranges[MANIFEST_SHARDS_MAX];
     bool started;

@@ -218,6 +218,8 @@ static void refuse_offer(struct depositor *d,
             s->answered = true;
             s->aside = true;
         }
+    } else if (d->phase == DEPOSITOR_SEALING && s->accepted) {
+        s->aside = true;
     } else if (d->facts != NULL && m->status == ERR_MISMATCH) {
         s->bad = s->receipt.size == 0;
     }

@@ -24,6 +24,18 @@
 #define MOVER_SOURCE   UINT32_MAX
 #define MOVER_ACTS_MAX 160
 
+/* Streams as bits of a word. */
+static inline uint64_t stream_bit(uint32_t stream)
+{
+    assert(stream < 64);
+    return (uint64_t)1 << stream;
+}
+
+static inline unsigned stream_bits_len(uint64_t bits)
+{
+    return (unsigned)__builtin_popcountll(bits);
+}
+
 enum mover_event_type {
     MV_START,
     MV_BUF,     /* |buf| with |mem| of |len| bytes, answering MV_GET_BUF. */

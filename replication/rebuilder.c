@@ -1,4 +1,4 @@
-#include "replication/rebuilder.h"
+#include "replication/rebuilder_internal.h"
 
 /* The edges of the diagram in rebuilder.h. */
 static const unsigned rebuilder_allowed[REBUILDER_STATE_COUNT] = {
@@ -10,31 +10,10 @@ static const unsigned rebuilder_allowed[REBUILDER_STATE_COUNT] = {
     [REBUILDER_SENDING] = BIT(REBUILDER_FREE),
 };
 
-static void slot_move(struct rebuilder_slot *slot, enum rebuilder_state next)
+void rebuilder_move(struct rebuilder_slot *slot, enum rebuilder_state next)
 {
     assert((rebuilder_allowed[slot->state] & BIT(next)) != 0);
     slot->state = next;
-}
-
-static uint64_t stream_bit(uint32_t stream)
-{
-    assert(stream < MANIFEST_SHARDS_MAX);
-    return (uint64_t)1 << stream;
-}
-
-static unsigned bits_len(uint64_t bits)
-{
-    return (unsigned)__builtin_popcountll(bits);
-}
-
-static uint64_t place_size(const struct restorer_place *place)
-{
-    return (uint64_t)place->size.leaves * LEAF_SIZE;
-}
-
-static uint64_t place_end(const struct restorer_place *place)
-{
-    return place->offset + place_size(place);
 }
 
 size_t rebuilder_buffer_size(const struct rebuilder_config *config)
@@ -42,81 +21,11 @@ size_t rebuilder_buffer_size(const struct rebuilder_config *config)
     uint64_t max = LEAF_SIZE; /* Never nothing. */
 
     for (size_t i = 0; i < config->places_len; i++) {
-        uint64_t size = place_size(&config->places[i]);
+        uint64_t size = rebuilder_place_size(&config->places[i]);
 
         max = size > max ? size : max;
     }
-    return (size_t)max * (config->code->k + bits_len(config->targets));
-}
-
-/* ---- Targets. ---- */
-
-uint64_t rebuilder_filled(const struct rebuilder *r)
-{
-    uint64_t filled = 0;
-
-    for (uint32_t i = 0; i < r->config.code->n; i++) {
-        if ((r->config.targets & stream_bit(i)) != 0 &&
-            r->targets[i].durable >= r->end) {
-            filled |= stream_bit(i);
-        }
-    }
-    return filled;
-}
-
-/* Targets that something can still be done for. */
-static uint64_t targets_open(const struct rebuilder *r)
-{
-    return r->config.targets & ~r->lost & ~rebuilder_filled(r);
-}
-
-/* Open targets that end before |end|, and where the first of them ends. */
-static uint64_t targets_lacking(const struct rebuilder *r,
-                                uint64_t end,
-                                uint64_t *first)
-{
-    uint64_t lacking = targets_open(r);
-
-    *first = end;
-    for (uint32_t i = 0; i < r->config.code->n; i++) {
-        if (r->targets[i].asked >= end) {
-            lacking &= ~stream_bit(i);
-        } else if ((lacking & stream_bit(i)) != 0 &&
-                   r->targets[i].asked < *first) {
-            *first = r->targets[i].asked;
-        }
-    }
-    return lacking;
-}
-
-/* Only the first reason counts. What was asked of the target is still answered,
- * and until then it uses our memory. */
-static void target_lose(struct rebuilder *r, uint32_t i, int status)
-{
-    if ((r->lost & stream_bit(i)) != 0) {
-        return;
-    }
-    r->lost |= stream_bit(i);
-    r->missed = status;
-    r->bytes -= r->targets[i].left;
-}
-
-/* Before this offset the target has taken all. Answers may come in any order,
- * so one that is still to come holds back those after it. The slot that waits
- * for it may begin before the target does, for another's sake. */
-static uint64_t target_reach(const struct rebuilder *r, uint32_t i)
-{
-    uint64_t reach = r->targets[i].asked;
-
-    for (unsigned j = 0; j < r->config.window; j++) {
-        const struct rebuilder_slot *slot = &r->slots[j];
-
-        if (slot->state == REBUILDER_SENDING &&
-            (slot->unsent & stream_bit(i)) != 0 && slot->from < reach) {
-            reach = slot->from;
-        }
-    }
-    return reach;
+    return (size_t)max * (config->code->k + stream_bits_len(config->targets));
 }
 
 static void target_init(struct rebuilder *r, uint32_t i)
@@ -141,7 +50,7 @@ void rebuilder_init(struct rebuilder *r, const struct rebuilder_config *config)
            (config->targets | config->holders) >> config->code->n == 0);
     for (size_t i = 0; i < config->places_len; i++) {
         assert(config->places[i].offset == r->end);
-        r->end = place_end(&config->places[i]);
+        r->end = rebuilder_place_end(&config->places[i]);
     }
     for (uint32_t i = 0; i < config->code->n; i++) {
         if ((config->targets & stream_bit(i)) != 0) {
@@ -156,8 +65,8 @@ void rebuilder_init(struct rebuilder *r, const struct rebuilder_config *config)
 
 /* ---- Slots. ---- */
 
-static struct rebuilder_slot *slot_any(struct rebuilder *r,
-                                       enum rebuilder_state state)
+struct rebuilder_slot *rebuilder_slot_any(struct rebuilder *r,
+                                          enum rebuilder_state state)
 {
     for (unsigned i = 0; i < r->config.window; i++) {
         if (r->slots[i].state == state) {
@@ -181,285 +90,24 @@ static struct rebuilder_slot *slot_find(struct rebuilder *r,
     return NULL;
 }
 
-static size_t slot_size(const struct rebuilder_slot *slot)
-{
-    return (size_t)(slot->end - slot->from);
-}
-
-/* Where one of the k cells is read to, or what comes after them. */
-static uint8_t *slot_cell(const struct rebuilder_slot *slot, size_t i)
-{
-    return slot->mem + i * slot_size(slot);
-}
-
-/* Where the cell of a target that wants it is rebuilt. */
-static uint8_t *slot_rebuilt(const struct rebuilder_slot *slot, uint32_t target)
-{
-    unsigned rank = bits_len(slot->want & (stream_bit(target) - 1));
-
-    return slot_cell(slot, (size_t)slot->owner->config.code->k + rank);
-}
-
 /* Remember the first reason; what is in flight is still waited for, because
  * it refers to our memory. */
-static void rebuilder_fail(struct rebuilder *r, int status)
+void rebuilder_fail(struct rebuilder *r, int status)
 {
     if (r->status == OK) {
         r->status = status;
     }
 }
 
-static struct mover_action *ask(struct rebuilder *r,
-                                struct mover_out *out,
-                                enum mover_action_type type)
+struct mover_action *rebuilder_ask(struct rebuilder *r,
+                                   struct mover_out *out,
+                                   enum mover_action_type type)
 {
     r->pending++;
     return mover_act(out, type);
 }
 
-/* ---- Fetching. ---- */
-
-/* Is holder |a| the better one to ask? */
-static bool holder_before(const struct rebuilder *r, uint16_t a, uint16_t b)
-{
-    uint16_t k = r->config.code->k;
-    bool a_rests = r->rest_until[a] > r->mono_ms;
-    bool b_rests = r->rest_until[b] > r->mono_ms;
-
-    if (a_rests != b_rests) {
-        return b_rests;
-    }
-    if ((a < k) != (b < k)) {
-        return a < k;
-    }
-    if (r->latency[a] != r->latency[b]) {
-        return r->latency[a] < r->latency[b];
-    }
-    return a < b;
-}
-
-/* The best holder that this slot has not asked yet, or -1. */
-static int holder_next(const struct rebuilder *r,
-                       const struct rebuilder_slot *slot)
-{
-    uint64_t fresh =
-        r->config.holders & ~(slot->have | slot->asked | slot->failed);
-    int best = -1;
-
-    for (uint16_t i = 0; i < r->config.code->n; i++) {
-        if ((fresh & stream_bit(i)) != 0 &&
-            (best < 0 || holder_before(r, i, (uint16_t)best))) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-/* Read the |place|th of the k cells from the best holder. */
-static void slot_read(struct rebuilder_slot *slot,
-                      uint8_t place,
-                      struct mover_out *out)
-{
-    struct rebuilder *r = slot->owner;
-    int holder = holder_next(r, slot);
-    struct mover_action *a;
-
-    if (holder < 0) {
-        rebuilder_fail(r, ERR_NOTFOUND);
-        return;
-    }
-    slot->asked |= stream_bit((uint32_t)holder);
-    slot->asked_ms[holder] = r->mono_ms;
-    slot->places[holder] = place;
-    a = ask(r, out, MV_READ_AT);
-    a->stream = (uint32_t)holder;
-    a->id = slot->segment;
-    a->off = slot->from;
-    a->len = slot_size(slot);
-    a->mem = slot_cell(slot, place);
-}
-
-/* The next segment that is lacked, or NULL. */
-static const struct restorer_place *place_next(struct rebuilder *r)
-{
-    uint64_t first;
-
-    if (targets_lacking(r, r->end, &first) == 0) {
-        return NULL;
-    }
-    while (place_end(&r->config.places[r->next_place]) <= first) {
-        r->next_place++;
-    }
-    return &r->config.places[r->next_place++];
-}
-
-static void slot_fetch(struct rebuilder_slot *slot,
-                       const struct restorer_place *place,
-                       struct mover_out *out)
-{
-    struct rebuilder *r = slot->owner;
-
-    slot->segment = place->segment;
-    slot->nth = r->next_nth++;
-    slot->end = place_end(place);
-    slot->want = targets_lacking(r, slot->end, &slot->from);
-    if (slot->from < place->offset) {
-        slot->from = place->offset;
-    }
-    slot->have = slot->asked = slot->failed = 0;
-    slot_move(slot, REBUILDER_FETCHING);
-    for (uint8_t i = 0; i < r->config.code->k && r->status == OK; i++) {
-        slot_read(slot, i, out);
-    }
-}
-
-static void pump_fetch(struct rebuilder *r, struct mover_out *out)
-{
-    struct rebuilder_slot *slot = slot_any(r, REBUILDER_FREE);
-
-    /* One a step keeps the actions of a step bounded; the read of each cell
-     * is a step of its own, so others follow soon. */
-    if (slot != NULL && r->next_place < r->config.places_len) {
-        const struct restorer_place *place = place_next(r);
-
-        if (place != NULL) {
-            slot_fetch(slot, place, out);
-        }
-    }
-}
-
-/* ---- Rebuilding. ---- */
-
-static int slot_plan(struct rebuilder_slot *slot,
-                     const uint8_t *present,
-                     const uint8_t *want,
-                     size_t want_len)
-{
-    int rv;
-
-    if (slot->plan_have == slot->have && slot->plan_want == slot->want) {
-        return OK;
-    }
-    slot->plan_have = 0;
-    rv = erasure_plan_init(&slot->plan, slot->owner->config.code, present, want,
-                           want_len);
-    if (rv != OK) {
-        return rv;
-    }
-    slot->plan_have = slot->have;
-    slot->plan_want = slot->want;
-    return OK;
-}
-
-/* Runs on a worker: of what is not the slot's it reads only the code. */
-static int slot_rebuild(void *arg)
-{
-    struct rebuilder_slot *slot = arg;
-    const struct erasure *code = slot->owner->config.code;
-    const uint8_t *have[ERASURE_K_MAX];
-    uint8_t *out[MANIFEST_SHARDS_MAX];
-    uint8_t present[ERASURE_K_MAX];
-    uint8_t want[MANIFEST_SHARDS_MAX];
-    size_t have_len = 0;
-    size_t want_len = 0;
-    int rv;
-
-    assert(bits_len(slot->have) == code->k);
-    for (uint8_t i = 0; i < code->n; i++) {
-        if ((slot->have & stream_bit(i)) != 0) {
-            have[have_len] = slot_cell(slot, slot->places[i]);
-            present[have_len++] = i;
-        } else if ((slot->want & stream_bit(i)) != 0) {
-            out[want_len] = slot_rebuilt(slot, i);
-            want[want_len++] = i;
-        }
-    }
-    rv = slot_plan(slot, present, want, want_len);
-    if (rv == OK) {
-        erasure_rebuild(&slot->plan, have, out, slot_size(slot));
-    }
-    return rv;
-}
-
-/* ---- Sending. ---- */
-
-/* To each target what it lacks; returns whether there was any. */
-static bool slot_send(struct rebuilder_slot *slot, struct mover_out *out)
-{
-    struct rebuilder *r = slot->owner;
-    uint64_t targets = slot->want & targets_open(r);
-
-    for (uint32_t i = 0; i < r->config.code->n; i++) {
-        struct rebuilder_target *t = &r->targets[i];
-        struct mover_action *a;
-
-        if ((targets & stream_bit(i)) == 0) {
-            continue;
-        }
-        assert(t->asked >= slot->from && t->asked < slot->end);
-        a = ask(r, out, MV_SEND);
-        a->stream = i;
-        a->id = slot->segment;
-        a->off = t->asked;
-        a->bytes = slice_of(slot_rebuilt(slot, i) + (t->asked - slot->from),
-                            slot->end - t->asked);
-        t->asked = slot->end;
-    }
-    slot->unsent = targets;
-    return targets != 0;
-}
-
-/* The slot whose turn it is, when it is rebuilt. */
-static struct rebuilder_slot *slot_next(struct rebuilder *r)
-{
-    for (unsigned i = 0; i < r->config.window; i++) {
-        struct rebuilder_slot *slot = &r->slots[i];
-
-        if (slot->state == REBUILDER_REBUILT && slot->nth == r->next_send) {
-            return slot;
-        }
-    }
-    return NULL;
-}
-
-/* One a step, for bounded actions; passing over those that nobody wants any
- * more. */
-static void pump_send(struct rebuilder *r, struct mover_out *out)
-{
-    struct rebuilder_slot *slot;
-
-    while ((slot = slot_next(r)) != NULL) {
-        r->next_send++;
-        if (slot_send(slot, out)) {
-            slot_move(slot, REBUILDER_SENDING);
-            return;
-        }
-        slot_move(slot, REBUILDER_FREE);
-    }
-}
-
-static void pump_flush(struct rebuilder *r, struct mover_out *out)
-{
-    uint64_t open = targets_open(r);
-
-    for (uint32_t i = 0; i < r->config.code->n; i++) {
-        struct rebuilder_target *t = &r->targets[i];
-        uint64_t reach;
-
-        if ((open & stream_bit(i)) == 0 || t->flushing) {
-            continue;
-        }
-        reach = target_reach(r, i);
-        if (reach > t->flush_at &&
-            (reach >= r->end || t->taken >= REBUILDER_FLUSH_SEGMENTS ||
-             reach - t->flush_at >= REBUILDER_FLUSH_BYTES)) {
-            t->flushing = true;
-            t->flush_at = reach;
-            t->taken = 0;
-            ask(r, out, MV_FLUSH)->stream = i;
-        }
-    }
-}
+/* ---- The end of a step. ---- */
 
 static void rebuilder_end(struct rebuilder *r, struct mover_out *out)
 {
@@ -478,11 +126,11 @@ static void rebuilder_end(struct rebuilder *r, struct mover_out *out)
 static void rebuilder_pump(struct rebuilder *r, struct mover_out *out)
 {
     if (r->status == OK) {
-        pump_send(r, out);
-        pump_fetch(r, out);
-        pump_flush(r, out);
+        rebuilder_pump_send(r, out);
+        rebuilder_pump_fetch(r, out);
+        rebuilder_pump_flush(r, out);
     }
-    if (r->pending == 0 && (r->status != OK || targets_open(r) == 0)) {
+    if (r->pending == 0 && (r->status != OK || rebuilder_open(r) == 0)) {
         rebuilder_end(r, out);
     }
 }
@@ -491,15 +139,15 @@ static void rebuilder_pump(struct rebuilder *r, struct mover_out *out)
 
 static void rebuilder_on_start(struct rebuilder *r, struct mover_out *out)
 {
-    for (unsigned i = 0; i < r->config.window && targets_open(r) != 0; i++) {
-        ask(r, out, MV_GET_BUF);
+    for (unsigned i = 0; i < r->config.window && rebuilder_open(r) != 0; i++) {
+        rebuilder_ask(r, out, MV_GET_BUF);
     }
 }
 
 static void rebuilder_on_buffer(struct rebuilder *r,
                                 const struct mover_event *ev)
 {
-    struct rebuilder_slot *slot = slot_any(r, REBUILDER_BUFFER);
+    struct rebuilder_slot *slot = rebuilder_slot_any(r, REBUILDER_BUFFER);
 
     assert(slot != NULL);
     if (ev->status != OK) {
@@ -509,7 +157,7 @@ static void rebuilder_on_buffer(struct rebuilder *r,
     assert(ev->len >= rebuilder_buffer_size(&r->config));
     slot->buf = ev->buf;
     slot->mem = ev->mem;
-    slot_move(slot, REBUILDER_FREE);
+    rebuilder_move(slot, REBUILDER_FREE);
 }
 
 /* Its place among the k cells goes to another holder. */
@@ -519,10 +167,9 @@ static void rebuilder_on_bad_read(struct rebuilder *r,
                                   struct mover_out *out)
 {
     slot->failed |= stream_bit(stream);
-    r->errors[stream]++;
-    r->rest_until[stream] = r->mono_ms + REBUILDER_REST_MS;
+    holders_failed(&r->holders, stream, r->mono_ms + REBUILDER_REST_MS);
     if (r->status == OK) {
-        slot_read(slot, slot->places[stream], out);
+        rebuilder_read(slot, slot->places[stream], out);
     }
 }
 
@@ -538,18 +185,17 @@ static void rebuilder_on_read(struct rebuilder *r,
     if (ev->status != OK) {
         rebuilder_on_bad_read(r, slot, ev->stream, out);
     } else {
-        uint64_t took = ev->mono_ms - slot->asked_ms[ev->stream];
-
-        assert(ev->len == slot_size(slot));
-        r->latency[ev->stream] = (7 * r->latency[ev->stream] + took) / 8;
+        assert(ev->len == rebuilder_slot_size(slot));
+        holders_answered(&r->holders, ev->stream,
+                         ev->mono_ms - slot->asked_ms[ev->stream]);
         slot->have |= bit;
     }
     if (slot->asked == 0 && r->status == OK) {
-        struct mover_action *a = ask(r, out, MV_WORK);
+        struct mover_action *a = rebuilder_ask(r, out, MV_WORK);
 
-        slot_move(slot, REBUILDER_REBUILDING);
+        rebuilder_move(slot, REBUILDER_REBUILDING);
         a->id = slot->segment;
-        a->work = slot_rebuild;
+        a->work = rebuilder_work;
         a->arg = slot;
     }
 }
@@ -564,7 +210,7 @@ static void rebuilder_on_worked(struct rebuilder *r,
         rebuilder_fail(r, ev->status);
         return;
     }
-    slot_move(slot, REBUILDER_REBUILT);
+    rebuilder_move(slot, REBUILDER_REBUILT);
 }
 
 static void rebuilder_on_sent(struct rebuilder *r,
@@ -578,7 +224,7 @@ static void rebuilder_on_sent(struct rebuilder *r,
     assert(slot != NULL && (slot->unsent & bit) != 0);
     slot->unsent &= ~bit;
     if (ev->status != OK) {
-        target_lose(r, ev->stream, ev->status);
+        rebuilder_lose(r, ev->stream, ev->status);
     } else if ((r->lost & bit) == 0) {
         uint64_t size = slot->end - ev->off;
 
@@ -590,7 +236,7 @@ static void rebuilder_on_sent(struct rebuilder *r,
     if (slot->unsent == 0) {
         struct mover_action *a = mover_act(out, MV_PROGRESS);
 
-        slot_move(slot, REBUILDER_FREE);
+        rebuilder_move(slot, REBUILDER_FREE);
         a->off = r->bytes_done;
         a->len = r->bytes;
     }
@@ -605,7 +251,7 @@ static void rebuilder_on_durable(struct rebuilder *r,
     assert((r->config.targets & stream_bit(ev->stream)) != 0 && t->flushing);
     t->flushing = false;
     if (ev->status != OK || ev->off < t->flush_at) {
-        target_lose(r, ev->stream, ev->status != OK ? ev->status : ERR_IO);
+        rebuilder_lose(r, ev->stream, ev->status != OK ? ev->status : ERR_IO);
         return;
     }
     t->durable = t->flush_at;
@@ -618,7 +264,7 @@ static void rebuilder_on_lost(struct rebuilder *r, uint32_t stream)
 
     r->config.holders &= ~bit;
     if ((r->config.targets & bit) != 0) {
-        target_lose(r, stream, ERR_IO);
+        rebuilder_lose(r, stream, ERR_IO);
     }
 }
 

@@ -2,6 +2,7 @@
 #define CAIRN_REPLICATION_REBUILDER_H
 
 #include "replication/erasure.h"
+#include "replication/holders.h"
 #include "replication/mover.h"
 #include "replication/restorer.h"
 
@@ -96,9 +97,7 @@ struct rebuilder {
     uint64_t end;                 /* Of the last cell. */
     uint64_t bytes, bytes_done;   /* To be sent, for progress. */
     uint64_t lost;                /* Targets, as bits. */
-    uint64_t rest_until[MANIFEST_SHARDS_MAX];
-    uint64_t latency[MANIFEST_SHARDS_MAX]; /* Smoothed, ms. */
-    unsigned errors[MANIFEST_SHARDS_MAX];  /* Of reads, for the report. */
+    struct holders holders;
     uint64_t mono_ms;
     unsigned pending; /* Actions that are still to be answered. */
     bool ended;

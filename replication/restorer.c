@@ -16,17 +16,6 @@ static void slot_move(struct restorer_slot *slot, enum restorer_state next)
     slot->state = next;
 }
 
-static uint64_t stream_bit(uint32_t stream)
-{
-    assert(stream < MANIFEST_SHARDS_MAX);
-    return (uint64_t)1 << stream;
-}
-
-static unsigned bits_len(uint64_t bits)
-{
-    return (unsigned)__builtin_popcountll(bits);
-}
-
 size_t restorer_buffer_size(const struct segment_params *p)
 {
     return segment_room_size(p->code.k, p->code.n, p->segment_size);
@@ -102,42 +91,15 @@ static uint8_t *cell_at(const struct restorer_slot *slot, uint16_t i)
                  : slot->room.parity + (i - k) * cell_size(slot);
 }
 
-/* Is stream |a| the better one to ask? */
-static bool stream_before(const struct restorer *r, uint16_t a, uint16_t b)
-{
-    uint16_t k = r->config.params->code.k;
-    bool a_rests = r->rest_until[a] > r->mono_ms;
-    bool b_rests = r->rest_until[b] > r->mono_ms;
-
-    if (a_rests != b_rests) {
-        return b_rests;
-    }
-    if ((a < k) != (b < k)) {
-        return a < k;
-    }
-    if (r->latency[a] != r->latency[b]) {
-        return r->latency[a] < r->latency[b];
-    }
-    return a < b;
-}
-
 /* The best stream that this slot has not asked yet, or -1. */
 static int stream_next(const struct restorer *r,
                        const struct restorer_slot *slot)
 {
-    uint64_t used = slot->have | slot->asked | slot->failed;
-    int best = -1;
+    uint64_t fresh =
+        r->config.streams & ~(slot->have | slot->asked | slot->failed);
 
-    for (uint16_t i = 0; i < r->config.params->code.n; i++) {
-        if ((r->config.streams & stream_bit(i)) == 0 ||
-            (used & stream_bit(i)) != 0) {
-            continue;
-        }
-        if (best < 0 || stream_before(r, i, (uint16_t)best)) {
-            best = i;
-        }
-    }
-    return best;
+    return holders_best(&r->holders, fresh, &r->config.params->code,
+                        r->mono_ms);
 }
 
 /* There is nobody left to ask: wait for those that may recover, or give up. */
@@ -147,7 +109,7 @@ static void slot_wait(struct restorer_slot *slot)
     uint64_t left =
         slot->have | slot->asked | (slot->again & r->config.streams);
 
-    if (bits_len(left) < r->config.params->code.k ||
+    if (stream_bits_len(left) < r->config.params->code.k ||
         (slot->again_ms == 0 && slot->retries == RESTORER_RETRIES)) {
         restorer_fail(r, ERR_NOTFOUND);
     } else if (slot->again_ms == 0) {
@@ -162,7 +124,7 @@ static void slot_fetch(struct restorer_slot *slot, struct mover_out *out)
     struct restorer *r = slot->owner;
     uint16_t k = r->config.params->code.k;
 
-    while (bits_len(slot->have | slot->asked) < k) {
+    while (stream_bits_len(slot->have | slot->asked) < k) {
         int stream = stream_next(r, slot);
         struct mover_action *a;
 
@@ -360,7 +322,7 @@ static void slot_judge(const struct restorer_slot *slot)
     }
     if (r->config.params->code.k > 1 && most >= RESTORER_SLOW_MS &&
         most / RESTORER_SLOW_TIMES >= next) {
-        r->rest_until[slowest] = r->mono_ms + RESTORER_REST_MS;
+        r->holders.rest_until[slowest] = r->mono_ms + RESTORER_REST_MS;
     }
 }
 
@@ -376,7 +338,7 @@ static void restorer_on_read(struct restorer *r,
     slot->asked &= ~bit;
     if (ev->status == OK) {
         took = ev->mono_ms - slot->asked_ms[ev->stream];
-        r->latency[ev->stream] = (7 * r->latency[ev->stream] + took) / 8;
+        holders_answered(&r->holders, ev->stream, took);
         slot->took_ms[ev->stream] = took;
         slot->have |= bit;
     } else {
@@ -384,13 +346,13 @@ static void restorer_on_read(struct restorer *r,
         if (ev->status != ERR_MISMATCH && ev->status != ERR_NOTFOUND) {
             slot->again |= bit;
         }
-        r->errors[ev->stream]++;
-        r->rest_until[ev->stream] = ev->mono_ms + RESTORER_REST_MS;
+        holders_failed(&r->holders, ev->stream, ev->mono_ms + RESTORER_REST_MS);
         if (r->status == OK) {
             slot_fetch(slot, out);
         }
     }
-    if (bits_len(slot->have) == r->config.params->code.k && r->status == OK) {
+    if (stream_bits_len(slot->have) == r->config.params->code.k &&
+        r->status == OK) {
         struct mover_action *a = ask(r, out, MV_WORK);
 
         slot_judge(slot);

@@ -2,6 +2,7 @@
 #define CAIRN_REPLICATION_RESTORER_H
 
 #include "protocol/shard.h"
+#include "replication/holders.h"
 #include "replication/mover.h"
 #include "replication/segment.h"
 
@@ -93,9 +94,7 @@ struct restorer {
     struct restorer_slot slots[RESTORER_WINDOW_MAX];
     size_t next_fetch, next_send; /* In config.places. */
     uint64_t bytes, bytes_done;   /* Ciphertext, for progress. */
-    uint64_t rest_until[MANIFEST_SHARDS_MAX];
-    uint64_t latency[MANIFEST_SHARDS_MAX]; /* Smoothed, ms. */
-    unsigned errors[MANIFEST_SHARDS_MAX];  /* For the report. */
+    struct holders holders;
     uint64_t mono_ms;
     uint64_t wake_ms; /* Asked for; 0: none. */
     unsigned pending; /* Actions that are still to be answered. */

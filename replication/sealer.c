@@ -23,12 +23,6 @@ static uint16_t streams_len(const struct sealer *s)
     return s->config.params->code.n;
 }
 
-static uint64_t stream_bit(uint32_t stream)
-{
-    assert(stream < MANIFEST_SHARDS_MAX);
-    return (uint64_t)1 << stream;
-}
-
 static uint64_t segments_of(const struct sealer *s, uint64_t size)
 {
     uint64_t segment_size = s->config.params->segment_size;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "crypto/secret.h"
 #include "replication/steward_internal.h"
 
 int steward_new(struct steward **out, const struct steward_config *config)
@@ -17,7 +18,14 @@ int steward_new(struct steward **out, const struct steward_config *config)
     if (s == NULL) {
         return ERR_NOMEM;
     }
+    s->node = secret_new(sizeof(*s->node));
+    if (s->node == NULL) {
+        free(s);
+        return ERR_NOMEM;
+    }
+    *s->node = config->node;
     s->config = *config;
+    sign_key_wipe(&s->config.node);
     s->next_id = 1;
     s->next_born = 1;
     s->self_member = steward_member_index(s, &config->self);
@@ -35,7 +43,7 @@ void steward_free(struct steward *s)
             steward_link_down(s, s->links[i].id);
         }
     }
-    sign_key_wipe(&s->config.node);
+    secret_free(s->node);
     free(s->deposits);
     free(s->deposits_order);
     free(s);
@@ -178,10 +186,11 @@ static void on_start(struct steward *s, const struct core_event *ev)
 
 static bool link_has_work(const struct steward *s, const struct steward_link *l)
 {
-    return l->up && (l->heads_due || l->state == LINK_APPLYING ||
-                     (l->state == LINK_IDLE && l->inbox != NULL) ||
-                     (l->state == LINK_WAITING && steward_custody_is_free(s)) ||
-                     (l->look && !l->wants) || l->proofs_due);
+    return l->up &&
+           (l->heads_due || l->state == LINK_APPLYING ||
+            (l->state == LINK_IDLE && l->inbox != NULL) ||
+            (l->state == LINK_WAITING && steward_custody_takes_deals(s)) ||
+            (l->look && !l->wants) || l->proofs_due);
 }
 
 static void link_work(struct steward *s,
@@ -193,7 +202,7 @@ static void link_work(struct steward *s,
     } else if (l->state == LINK_APPLYING) {
         steward_entries_apply(s, l, out);
     } else if ((l->state == LINK_IDLE && l->inbox != NULL) ||
-               (l->state == LINK_WAITING && steward_custody_is_free(s))) {
+               (l->state == LINK_WAITING && steward_custody_takes_deals(s))) {
         steward_inbox_first(s, l, out);
     } else if (l->look && !l->wants) {
         steward_want_next(s, l, out);

@@ -211,7 +211,7 @@ static void on_approve(struct steward *s,
     if (steward_release_is_over(s, r)) {
         reply(id, ERR_ORDER, "the time of that request is over", out);
     } else if (r->denied) {
-        reply(id, ERR_ORDER,
+        reply(id, ERR_DENIED,
               "this steward has denied that request, which is not taken back; "
               "the recipient may make a new one",
               out);

@@ -6,6 +6,18 @@ bool steward_custody_is_free(const struct steward *s)
     return s->custody.id == 0;
 }
 
+bool steward_custody_takes_deals(const struct steward *s)
+{
+    bool waits = s->desk.state != DESK_IDLE && s->desk.asks;
+
+    if (s->mono_ms >= s->custody.again_ms) {
+        for (uint32_t i = 0; i < s->releases_len && !waits; i++) {
+            waits = s->releases[s->releases_order[i]].ask;
+        }
+    }
+    return steward_custody_is_free(s) && !waits;
+}
+
 void steward_custody_ask(struct steward *s,
                          const struct custody *c,
                          struct core_out *out)

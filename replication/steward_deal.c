@@ -77,7 +77,7 @@ static void deal_ask(struct steward *s,
     const char *wrong;
     struct feed_entry e;
 
-    if (!steward_custody_is_free(s)) {
+    if (!steward_custody_takes_deals(s)) {
         l->state = LINK_WAITING;
         l->busy_id = 0;
         return;

@@ -32,6 +32,7 @@ static void desk_begin(struct steward *s, uint32_t slot, struct core_out *out)
     struct steward_desk *d = &s->desk;
     struct key key = key_request(&r->id);
 
+    d->asks = r->ask;
     r->due = false;
     r->ask = false;
     d->release = slot;
@@ -351,9 +352,12 @@ static bool take_decision(struct steward *s, struct core_out *out)
 
 /* --- Conclusions --------------------------------------------------------- */
 
+/* By approvals that can be shown: one that came while rows were read counts in
+ * the next round, or the custodian would refuse for want of it. */
 static bool policy_is_met(const struct steward *s,
                           const struct steward_release *r)
 {
+    uint64_t approvals = r->approvals & s->desk.approvals;
     const struct manifest *m = &s->desk.manifest;
     struct policy_votes votes = {.by_role = {0}};
 
@@ -361,7 +365,7 @@ static bool policy_is_met(const struct steward *s,
         return false;
     }
     for (uint32_t i = 0; i < s->config.charter->members_len; i++) {
-        if ((r->approvals & bit_of(i)) != 0) {
+        if ((approvals & bit_of(i)) != 0) {
             votes.by_role[s->config.charter->members[i].card.role]++;
         }
     }

@@ -54,11 +54,17 @@ static bool is_beyond_fork(const struct steward_feed *f,
     return f != NULL && f->forked && h->seq >= f->fork_seq;
 }
 
-static bool is_our_last(const struct steward_feed *f,
-                        const struct feed_entry *e)
+/* Is it surely the one that we have at that place? */
+static bool is_ours(const struct steward_feed *f, const struct feed_entry *e)
 {
-    return f != NULL && f->tip.seq > 0 && e->header.seq == f->tip.seq - 1 &&
-           digest_equal(&e->id, &f->tip.prev);
+    uint64_t seq = e->header.seq;
+
+    if (f == NULL || seq >= f->tip.seq) {
+        return false;
+    }
+    return (seq == f->tip.seq - 1 && digest_equal(&e->id, &f->tip.prev)) ||
+           (f->tip.seq - seq <= STEWARD_RECENT &&
+            digest_equal(&e->id, &f->recent[seq % STEWARD_RECENT]));
 }
 
 /* Could this entry change anything? Most pushes come from several sides. */
@@ -69,7 +75,7 @@ static bool entry_is_news(struct steward *s, const struct feed_entry *e)
         steward_feed_find(s, &h->author, h->incarnation);
 
     return charter_member(s->config.charter, &h->author) != NULL &&
-           !is_beyond_fork(f, h) && !is_our_last(f, e) &&
+           !is_beyond_fork(f, h) && !is_ours(f, e) &&
            (f != NULL || steward_feed_has_room(s, &h->author));
 }
 
@@ -174,8 +180,7 @@ static enum take take_old(struct steward *s,
     const struct feed_header *h = &e->header;
     struct key key;
 
-    if (is_our_last(f, e) ||
-        (h->seq + 1 < f->tip.seq && next_vouches(s, l->at))) {
+    if (is_ours(f, e) || (h->seq + 1 < f->tip.seq && next_vouches(s, l->at))) {
         return TAKE_SKIP;
     }
     key = key_entry(&h->author, h->incarnation, h->seq);
@@ -234,7 +239,7 @@ static enum take take_next(struct steward *s,
     }
     key = key_entry(&h->author, h->incarnation, h->seq);
     core_put(out, key_slice(&key), s->in.u.entries.entries[l->at]);
-    feed_tip_advance(&f->tip, e);
+    steward_feed_advance(f, e);
     /* Others have of our own feed what we have not. */
     f->halted = f->halted || steward_feed_is_own(s, f);
     steward_tip_put(s, f, out);

@@ -92,6 +92,12 @@ bool steward_can_append(const struct steward *s)
     return !f->halted && !f->forked && f->tip.seq < MERKLE_LEAVES_MAX;
 }
 
+void steward_feed_advance(struct steward_feed *f, const struct feed_entry *e)
+{
+    f->recent[e->header.seq % STEWARD_RECENT] = e->id;
+    feed_tip_advance(&f->tip, e);
+}
+
 void steward_append(struct steward *s,
                     enum feed_kind kind,
                     struct slice payload,
@@ -105,15 +111,15 @@ void steward_append(struct steward *s,
     int rv;
 
     assert(steward_can_append(s));
-    rv = feed_append(&f->tip, &s->config.node, kind, payload, s->wall_ms,
-                     s->entry, sizeof(s->entry), &size);
+    rv = feed_append(&f->tip, s->node, kind, payload, s->wall_ms, s->entry,
+                     sizeof(s->entry), &size);
     assert(rv == OK);
     bytes = slice_of(s->entry, size);
     rv = feed_entry_decode(&e, bytes);
     assert(rv == OK);
     key = key_entry(&f->tip.author, f->tip.incarnation, f->tip.seq);
     core_put(out, key_slice(&key), bytes);
-    feed_tip_advance(&f->tip, &e);
+    steward_feed_advance(f, &e);
     steward_tip_put(s, f, out);
     steward_push(s, &bytes, 1, STEWARD_NONE, out);
 }

@@ -38,6 +38,7 @@
  * writes is bounded; while more waits, the timer is due at once. */
 
 #define STEWARD_NONE             UINT32_MAX
+#define STEWARD_RECENT           16U
 #define STEWARD_FEEDS_PER_MEMBER (STEWARD_FEEDS_MAX / CHARTER_MEMBERS_MAX)
 #define STEWARD_LINKS_PER_MEMBER 16U
 /* Messages that wait on one link, and their bytes on all. */
@@ -77,6 +78,9 @@ _Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
 
 struct steward_feed {
     struct feed_tip tip;
+    /* Ids of the entries that came last, by seq modulo STEWARD_RECENT; zero
+     * when it was before the start. What is pushed comes from many sides. */
+    struct digest recent[STEWARD_RECENT];
     /* Our own feed, found ahead of us at others: we were restored from a
      * backup, and never append again. */
     bool halted;
@@ -236,6 +240,7 @@ struct steward_desk {
     uint32_t release; /* Slot in the table. */
     uint64_t read;
     bool dirty; /* The row of the release is to be written. */
+    bool asks;  /* It waited for the custodian, and comes before any DEAL. */
     size_t request_size;
     uint8_t request[RELEASE_REQUEST_MAX];
     struct release_request decoded;
@@ -279,7 +284,8 @@ struct steward_client_slot {
 };
 
 struct steward {
-    struct steward_config config;
+    struct steward_config config; /* Without its secret. */
+    struct sign_key *node;        /* N, in locked memory. */
     bool started;
     uint64_t next_id, next_born;
     uint64_t mono_ms, wall_ms; /* Of this step. */
@@ -356,8 +362,8 @@ void steward_link_down(struct steward *s, uint64_t id);
 struct steward_link *steward_link_find(struct steward *s, uint64_t id);
 const struct card *steward_link_card(const struct steward *s,
                                      const struct steward_link *l);
-/* Put a message into the inbox; closes the link, and false, when it
- * is full. */
+/* Put a message into the inbox; closes the link, and false, when it is full, or
+ * when all together are full and it has most of them. */
 bool steward_link_take(struct steward *s,
                        struct steward_link *l,
                        struct slice bytes,
@@ -413,6 +419,8 @@ struct steward_feed *steward_feed_add(struct steward *s,
                                       const struct digest *author,
                                       uint32_t incarnation);
 bool steward_feed_is_own(const struct steward *s, const struct steward_feed *f);
+/* Take an entry that follows. */
+void steward_feed_advance(struct steward_feed *f, const struct feed_entry *e);
 /* May we still append? */
 bool steward_can_append(const struct steward *s);
 /* Append to our own feed and push. */
@@ -652,6 +660,8 @@ bool steward_on_desk_rows(struct steward *s,
 /* --- steward_custody.c --------------------------------------------------- */
 /* May something be asked of the custodian? */
 bool steward_custody_is_free(const struct steward *s);
+/* Even a DEAL? Releases come first: labs may deal without end. */
+bool steward_custody_takes_deals(const struct steward *s);
 /* Ask; the caller has filled in s->custody but for its id and |asked|. */
 void steward_custody_ask(struct steward *s,
                          const struct custody *c,

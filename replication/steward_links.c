@@ -87,6 +87,48 @@ void steward_item_free(struct steward *s, struct steward_item *item)
     free(item);
 }
 
+static size_t link_bytes(const struct steward_link *l)
+{
+    size_t size = 0;
+
+    for (const struct steward_item *i = l->inbox; i != NULL; i = i->next) {
+        size += i->size;
+    }
+    for (size_t i = 0; i < l->heads_len; i++) {
+        size += l->heads[i]->size;
+    }
+    return size;
+}
+
+/* Make room for |size| bytes: who has most there goes, so that a flood ends
+ * itself and nobody else. False when that was |l|. */
+static bool inboxes_make_room(struct steward *s,
+                              const struct steward_link *l,
+                              size_t size,
+                              struct core_out *out)
+{
+    bool stays = true;
+
+    while (stays && size > STEWARD_INBOX_BYTES - s->inbox_bytes) {
+        struct steward_link *most = NULL;
+        size_t most_bytes = 0;
+
+        for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
+            struct steward_link *o = &s->links[i];
+            size_t bytes = o->up ? link_bytes(o) : 0;
+
+            if (bytes > most_bytes) {
+                most = o;
+                most_bytes = bytes;
+            }
+        }
+        assert(most != NULL); /* Whose bytes else are they? */
+        stays = most != l;
+        steward_link_close(s, most, out);
+    }
+    return stays;
+}
+
 bool steward_link_take(struct steward *s,
                        struct steward_link *l,
                        struct slice bytes,
@@ -94,9 +136,11 @@ bool steward_link_take(struct steward *s,
 {
     struct steward_item *item;
 
-    if (l->inbox_len == STEWARD_INBOX_MAX || bytes.size > MESSAGE_SIZE_MAX ||
-        bytes.size > STEWARD_INBOX_BYTES - s->inbox_bytes) {
+    if (l->inbox_len == STEWARD_INBOX_MAX || bytes.size > MESSAGE_SIZE_MAX) {
         steward_link_close(s, l, out);
+        return false;
+    }
+    if (!inboxes_make_room(s, l, bytes.size, out)) {
         return false;
     }
     item = malloc(sizeof(*item) + bytes.size);

@@ -1,21 +1,5 @@
 #include "replication/tail.h"
 
-static uint64_t stream_bit(uint32_t stream)
-{
-    assert(stream < MANIFEST_SHARDS_MAX);
-    return (uint64_t)1 << stream;
-}
-
-static unsigned bits_len(uint64_t bits)
-{
-    unsigned len = 0;
-
-    for (; bits != 0; bits &= bits - 1) {
-        len++;
-    }
-    return len;
-}
-
 static uint64_t live(const struct tail *t)
 {
     return t->config.streams & ~t->lost;
@@ -32,7 +16,7 @@ static void tail_fail(struct tail *t, int status)
 /* A stream that is durable counts whatever becomes of it afterwards. */
 static void quorum_check(struct tail *t)
 {
-    if (bits_len(live(t) | t->durable) < t->config.quorum) {
+    if (stream_bits_len(live(t) | t->durable) < t->config.quorum) {
         tail_fail(t, t->missed);
     }
 }

@@ -4,71 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crypto/hash.h"
 #include "protocol/frame.h"
-
-/* SSH wire encoding (openssh PROTOCOL.sshsig), for bytes that fit. */
-struct wire {
-    uint8_t bytes[PEOPLE_SIG_MAX];
-    size_t size;
-};
-
-static void put(struct wire *w, const void *bytes, size_t size)
-{
-    assert(size <= sizeof(w->bytes) - w->size);
-    memcpy(w->bytes + w->size, bytes, size);
-    w->size += size;
-}
-
-static void put_string(struct wire *w, const void *bytes, size_t size)
-{
-    const uint8_t head[4] = {0, 0, (uint8_t)(size >> 8), (uint8_t)size};
-
-    put(w, head, sizeof(head));
-    put(w, bytes, size);
-}
-
-static void put_text(struct wire *w, const char *text)
-{
-    put_string(w, text, strlen(text));
-}
-
-static void key_blob(struct wire *w, const uint8_t pk[32])
-{
-    w->size = 0;
-    put_text(w, "ssh-ed25519");
-    put_string(w, pk, 32);
-}
 
 size_t people_sign(const struct person *p,
                    const char *ns,
                    struct slice message,
                    uint8_t out[PEOPLE_SIG_MAX])
 {
-    const uint8_t version[4] = {0, 0, 0, 1};
-    struct wire inner = {.size = 0}, frame = {.size = 0}, part;
-    uint8_t hash[SHA512_SIZE], sig[crypto_sign_BYTES];
-
-    sha512(message, hash);
-    put(&inner, "SSHSIG", 6);
-    put_text(&inner, ns);
-    put_text(&inner, "");
-    put_text(&inner, "sha512");
-    put_string(&inner, hash, sizeof(hash));
-    crypto_sign_detached(sig, NULL, inner.bytes, inner.size, p->operator_sk);
-    put(&frame, "SSHSIG", 6);
-    put(&frame, version, sizeof(version));
-    key_blob(&part, p->operator_pk);
-    put_string(&frame, part.bytes, part.size);
-    put_text(&frame, ns);
-    put_text(&frame, "");
-    put_text(&frame, "sha512");
-    part.size = 0;
-    put_text(&part, "ssh-ed25519");
-    put_string(&part, sig, sizeof(sig));
-    put_string(&frame, part.bytes, part.size);
-    memcpy(out, frame.bytes, frame.size);
-    return frame.size;
+    return operator_sign(p->operator_sk, ns, message, out);
 }
 
 unsigned people_find(const struct people *p, struct slice id)
@@ -98,7 +41,6 @@ static void card_fill(struct card *c,
     bool steward = i < SIM_STEWARDS;
     uint8_t seed[crypto_sign_SEEDBYTES];
     struct scalar v;
-    struct wire blob;
 
     memset(c, 0, sizeof(*c));
     c->id = p->id;
@@ -113,9 +55,7 @@ static void card_fill(struct card *c,
     element_mul_base(&c->vrf_pk, &v);
     rng_bytes(r, seed, sizeof(seed));
     crypto_sign_seed_keypair(p->operator_pk, p->operator_sk, seed);
-    key_blob(&blob, p->operator_pk);
-    memcpy(c->operators[0].blob, blob.bytes, blob.size);
-    c->operators[0].blob_size = blob.size;
+    operator_key(&c->operators[0], p->operator_pk);
     c->operators_len = 1;
     if (steward) {
         (void)snprintf(c->provider, sizeof(c->provider), "own %u", i);

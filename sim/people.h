@@ -3,13 +3,14 @@
 
 #include "crypto/hpke.h"
 #include "protocol/charter.h"
+#include "sim/operator.h"
 
 /* Who takes part: members' keys and cards, the charter that their operators
  * signed, and what operators sign later. Everything comes from one stream. */
 
 #define SIM_STEWARDS   7U
 #define SIM_MEMBERS    (SIM_STEWARDS + 1) /* And the lab. */
-#define PEOPLE_SIG_MAX 512U
+#define PEOPLE_SIG_MAX OPERATOR_SIG_MAX
 
 struct person {
     struct sign_key node, d;        /* N, D */

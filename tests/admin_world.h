@@ -77,6 +77,9 @@ static inline int on_client(void *arg, uint64_t id, struct slice bytes)
     return OK;
 }
 
+/* What is wrong with the database; NULL: nothing. */
+static const char *database_trouble;
+
 static inline void on_status(void *arg, struct admin_status *s)
 {
     (void)arg;
@@ -89,7 +92,9 @@ static inline void on_status(void *arg, struct admin_status *s)
     s->custodian.configured = true;
     (void)snprintf(s->custodian.text, sizeof(s->custodian.text),
                    "nobody \"there\"\n");
-    s->database_ok = true;
+    s->database_ok = database_trouble == NULL;
+    (void)snprintf(s->database_text, sizeof(s->database_text), "%s",
+                   database_trouble != NULL ? database_trouble : "");
 }
 
 static inline void on_count(void *arg, struct steward_counts *counts)

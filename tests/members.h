@@ -1,17 +1,15 @@
 #ifndef CAIRN_TESTS_MEMBERS_H
 #define CAIRN_TESTS_MEMBERS_H
 
-#include <sodium.h>
-
 #include "crypto/hpke.h"
 #include "protocol/card.h"
+#include "sim/operator.h"
 #include "tests/suite.h"
 
-/* Members of a network, made from a number, and what their operators sign.
- * SSHSIG frames are built here by hand (openssh PROTOCOL.sshsig): no
- * ssh-keygen is needed, and malformed ones can be had. */
+/* Members of a network, made from a number, and what their operators sign
+ * (sim/operator.h). */
 
-#define MEMBER_SSHSIG_MAX 1024
+#define MEMBER_SSHSIG_MAX OPERATOR_SIG_MAX
 
 struct member {
     struct sign_key node, d;
@@ -23,48 +21,6 @@ struct member {
     size_t size;
 };
 
-struct member_buffer {
-    uint8_t bytes[MEMBER_SSHSIG_MAX];
-    size_t size;
-};
-
-static inline void member_put(struct member_buffer *b,
-                              const void *bytes,
-                              size_t size)
-{
-    ck_assert_uint_le(b->size + size, sizeof(b->bytes));
-    memcpy(b->bytes + b->size, bytes, size);
-    b->size += size;
-}
-
-/* An SSH string. */
-static inline void member_put_string(struct member_buffer *b,
-                                     const void *bytes,
-                                     size_t size)
-{
-    const uint8_t head[4] = {0, 0, (uint8_t)(size >> 8), (uint8_t)size};
-
-    member_put(b, head, sizeof(head));
-    member_put(b, bytes, size);
-}
-
-static inline void member_put_text(struct member_buffer *b, const char *text)
-{
-    member_put_string(b, text, strlen(text));
-}
-
-/* The blob of an ssh-ed25519 key. */
-static inline void member_operator_key(struct sshsig_key *k,
-                                       const uint8_t pk[32])
-{
-    struct member_buffer b = {.size = 0};
-
-    member_put_text(&b, "ssh-ed25519");
-    member_put_string(&b, pk, 32);
-    memcpy(k->blob, b.bytes, b.size);
-    k->blob_size = b.size;
-}
-
 /* The operator |which| of member |seed|; returns its secret key in |sk|. */
 static inline void member_operator(uint8_t seed,
                                    uint8_t which,
@@ -75,7 +31,7 @@ static inline void member_operator(uint8_t seed,
     uint8_t pk[crypto_sign_PUBLICKEYBYTES];
 
     crypto_sign_seed_keypair(pk, sk, bytes);
-    member_operator_key(k, pk);
+    operator_key(k, pk);
 }
 
 /* A member's card with one operator, not encoded yet. */
@@ -147,40 +103,13 @@ static inline struct slice member_slice(const struct member *m)
     return slice_of(m->bytes, m->size);
 }
 
-/* What `ssh-keygen -Y sign -n NS` makes of |message|, without the armour. */
+/* operator_sign(), as the suites know it. */
 static inline size_t member_sshsig(const uint8_t sk[crypto_sign_SECRETKEYBYTES],
                                    const char *ns,
                                    struct slice message,
                                    uint8_t out[MEMBER_SSHSIG_MAX])
 {
-    const uint8_t version[4] = {0, 0, 0, 1};
-    struct member_buffer inner = {.size = 0}, frame = {.size = 0};
-    struct member_buffer signature = {.size = 0};
-    uint8_t hash[crypto_hash_sha512_BYTES], sig[crypto_sign_BYTES];
-    uint8_t pk[crypto_sign_PUBLICKEYBYTES];
-    struct sshsig_key key;
-
-    crypto_hash_sha512(hash, message.data, message.size);
-    member_put(&inner, "SSHSIG", 6);
-    member_put_text(&inner, ns);
-    member_put_text(&inner, "");
-    member_put_text(&inner, "sha512");
-    member_put_string(&inner, hash, sizeof(hash));
-    crypto_sign_detached(sig, NULL, inner.bytes, inner.size, sk);
-    member_put_text(&signature, "ssh-ed25519");
-    member_put_string(&signature, sig, sizeof(sig));
-
-    crypto_sign_ed25519_sk_to_pk(pk, sk);
-    member_operator_key(&key, pk);
-    member_put(&frame, "SSHSIG", 6);
-    member_put(&frame, version, sizeof(version));
-    member_put_string(&frame, key.blob, key.blob_size);
-    member_put_text(&frame, ns);
-    member_put_text(&frame, "");
-    member_put_text(&frame, "sha512");
-    member_put_string(&frame, signature.bytes, signature.size);
-    memcpy(out, frame.bytes, frame.size);
-    return frame.size;
+    return operator_sign(sk, ns, message, out);
 }
 
 #endif /* CAIRN_TESTS_MEMBERS_H */

@@ -749,6 +749,7 @@ static void act_do(struct world *w, unsigned node, const struct core_action *a)
         world_cut(w, a->id);
         break;
     case ACT_CHECK:
+        w->nodes[node].checks++;
         todo_put(w, node, 0, EV_CHECKED, a->id,
                  steward_check(&w->charter, a->bytes), slice_of(NULL, 0));
         break;

@@ -45,6 +45,7 @@ struct world_node {
     struct world_step *steps, **steps_end; /* Not durable yet. */
     uint64_t wake_ms;
     struct world_file files[WORLD_FILES];
+    unsigned checks;                   /* Of signatures. */
     unsigned refused;                  /* REFUSE messages said. */
     struct message_refuse last_refuse; /* The last of them. */
     unsigned closed;                   /* Links that it closed. */

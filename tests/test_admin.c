@@ -34,6 +34,28 @@ START_TEST(test_admin_status_is_of_this_node)
 }
 END_TEST
 
+/* The trouble of a disk is told with a path in it, which may be no UTF-8. */
+START_TEST(test_admin_status_tells_of_any_path)
+{
+    json_t *json, *trouble;
+    size_t len;
+
+    database_trouble = "write '/srv/caf\xe9/db': the disk is full";
+    json = get("/v1/status", 200);
+    ck_assert_str_eq(text(json_object_get(json, "database"), "text"),
+                     "write '/srv/caf?/db': the disk is full");
+    trouble = json_object_get(json, "trouble");
+    len = json_array_size(trouble);
+    ck_assert_uint_eq(len, 3);
+    ck_assert_str_eq(json_string_value(json_array_get(trouble, len - 1)),
+                     "the custodian cannot be reached: nobody \"there\"?");
+    ck_assert_str_eq(json_string_value(json_array_get(trouble, len - 2)),
+                     "write '/srv/caf?/db': the disk is full");
+    json_decref(json);
+    database_trouble = NULL;
+}
+END_TEST
+
 /* Only the user of the node may connect. */
 START_TEST(test_admin_socket_is_private)
 {
@@ -564,6 +586,7 @@ Suite *suite_make(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_admin_status_is_of_this_node);
+    tcase_add_test(tc, test_admin_status_tells_of_any_path);
     tcase_add_test(tc, test_admin_socket_is_private);
     tcase_add_test(tc, test_admin_opens_only_a_socket);
     tcase_add_test(tc, test_admin_counts_what_has_come);

@@ -436,12 +436,12 @@ static void make_sk(struct sshsig_key *k, size_t blob_size, char letter)
 {
     const char *type = "sk-ssh-ed25519@openssh.com";
     char application[SSHSIG_BLOB_MAX];
-    struct member_buffer b = {.size = 0};
+    struct operator_wire b = {.size = 0};
 
-    member_put_text(&b, type);
-    member_put_string(&b, other.card.node_pk, 32);
+    operator_put_text(&b, type);
+    operator_put_string(&b, other.card.node_pk, 32);
     memset(application, letter, sizeof(application));
-    member_put_string(&b, application, blob_size - b.size - 4);
+    operator_put_string(&b, application, blob_size - b.size - 4);
     memcpy(k->blob, b.bytes, b.size);
     k->blob_size = b.size;
     ck_assert_uint_eq(k->blob_size, blob_size);

@@ -41,11 +41,6 @@ static uint64_t promised[MANIFEST_SHARDS_MAX]; /* By its last flush. */
 static unsigned flushes[MANIFEST_SHARDS_MAX], refused[MANIFEST_SHARDS_MAX];
 static uint64_t read_bytes, progress, progress_of;
 
-static uint64_t stream_bit(uint32_t i)
-{
-    return (uint64_t)1 << i;
-}
-
 static bool is_target(uint32_t i)
 {
     return (config.targets & stream_bit(i)) != 0;
@@ -390,7 +385,7 @@ static void columns_are_true(uint64_t filled)
 
         ck_assert_uint_le(s->size, truth_size);
         ck_assert_bytes_eq(s->bytes, truth[i], s->size);
-        ck_assert_uint_eq(rebuilder.errors[i], refused[i]);
+        ck_assert_uint_eq(rebuilder.holders.errors[i], refused[i]);
         if ((filled & stream_bit(i)) != 0) {
             ck_assert_uint_eq(s->durable, truth_size);
         }

@@ -25,8 +25,10 @@ static struct recipient_keys *create(struct slice passphrase)
 {
     struct recipient_keys *keys = NULL;
 
-    ck_assert_int_eq(recipient_keys_create(path, passphrase, &keys, errmsg),
-                     OK);
+    ck_assert_int_eq(
+        recipient_keys_create(path, passphrase, &(struct digest){.bytes = {1}},
+                              &(struct digest){.bytes = {2}}, &keys, errmsg),
+        OK);
     return keys;
 }
 
@@ -77,8 +79,10 @@ START_TEST(test_recipient_keys_are_never_overwritten)
     struct recipient_keys *made = create(none);
     struct recipient_keys *got = NULL;
 
-    ck_assert_int_eq(recipient_keys_create(path, none, &got, errmsg),
-                     ERR_EXISTS);
+    ck_assert_int_eq(
+        recipient_keys_create(path, none, &(struct digest){.bytes = {1}},
+                              &(struct digest){.bytes = {2}}, &got, errmsg),
+        ERR_EXISTS);
     ck_assert_ptr_null(got);
     ck_assert_int_eq(recipient_keys_read(path, none, &got, errmsg), OK);
     ck_assert_mem_eq(made, got, sizeof(*got));

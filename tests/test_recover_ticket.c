@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "crypto/content_key.h"
+#include "crypto/secret.h"
 #include "node/link.h"
 #include "node/recipient_keys.h"
 #include "node/recover_ticket.h"
@@ -47,6 +48,7 @@ static uv_loop_t loop;
 static uv_async_t stop;
 static pthread_t thread;
 static _Atomic unsigned reads, strangers;
+static int refuses_reads; /* With which status; 0: ERR_NOTFOUND. */
 static char errmsg[ERRMSG_SIZE];
 static struct recover_result result;
 static bool asked;
@@ -141,7 +143,7 @@ static int on_message(void *arg, struct link *l, struct slice bytes)
     if (rv == OK && m->type == MESSAGE_READ) {
         reads++;
         no->u.refuse.subject = m->u.read.deposit_id;
-        no->u.refuse.status = ERR_NOTFOUND;
+        no->u.refuse.status = refuses_reads != 0 ? refuses_reads : ERR_NOTFOUND;
         say(l, no);
     } else if (rv == OK && s->script == REFUSES) {
         no->u.refuse.subject = id;
@@ -334,8 +336,9 @@ static void setup(void)
 {
     scratch_make();
     world_make();
-    ck_assert_int_eq(recipient_keys_create(scratch_path("keys"),
-                                           slice_of(NULL, 0), &keys, errmsg),
+    ck_assert_int_eq(recipient_keys_create(
+                         scratch_path("keys"), slice_of(NULL, 0), &world->net,
+                         &world->manifest_hash, &keys, errmsg),
                      OK);
     request_fill();
     ticket_write();
@@ -434,8 +437,9 @@ START_TEST(test_recover_ticket_false_keys)
 {
     struct recipient_keys *other = NULL;
 
-    ck_assert_int_eq(recipient_keys_create(scratch_path("other"),
-                                           slice_of(NULL, 0), &other, errmsg),
+    ck_assert_int_eq(recipient_keys_create(
+                         scratch_path("other"), slice_of(NULL, 0), &world->net,
+                         &world->manifest_hash, &other, errmsg),
                      OK);
     ck_assert_int_eq(recover_with("other", NULL), ERR_MISMATCH);
     says("not those of the request");
@@ -447,6 +451,28 @@ START_TEST(test_recover_ticket_false_keys)
     ck_assert_int_eq(recover_with("other", NULL), ERR_MISMATCH);
     ck_assert_int_eq(recover_with("none", NULL), ERR_NOTFOUND);
     ck_assert(!asked);
+}
+END_TEST
+
+/* A ticket that somebody made up around the recipient's public keys leads to
+ * another network or model than the one that was asked for. */
+START_TEST(test_recover_ticket_made_up)
+{
+    struct recipient_keys *mine = NULL;
+    struct digest net = world->net, manifest = world->manifest_hash;
+
+    (_i == 0 ? &net : &manifest)->bytes[5] ^= 1;
+    ck_assert_int_eq(recipient_keys_create(scratch_path("mine"),
+                                           slice_of(NULL, 0), &net, &manifest,
+                                           &mine, errmsg),
+                     OK);
+    memcpy(request.hpke_pk, mine->hpke_pk, HPKE_KEY_SIZE);
+    memcpy(request.transport_pk, mine->transport.pk, NOISE_KEY_SIZE);
+    ticket_write();
+    ck_assert_int_eq(recover_with("mine", NULL), ERR_MISMATCH);
+    says("another network or another model");
+    ck_assert(!asked);
+    secret_free(mine);
 }
 END_TEST
 
@@ -536,6 +562,19 @@ START_TEST(test_recover_ticket_other_shares)
 }
 END_TEST
 
+/* A steward says of a reading, in words that mean our own end here, that it was
+ * interrupted, is out of memory or cannot be: the next one is asked. */
+START_TEST(test_recover_ticket_foreign_ends)
+{
+    static const int statuses[] = {ERR_CANCELED, ERR_NOMEM, ERR_BAD};
+
+    refuses_reads = statuses[_i];
+    ck_assert_int_eq(recover_from_stewards(NULL), ERR_NOTFOUND);
+    says("segment table");
+    ck_assert_uint_ge(reads, WORLD_K);
+}
+END_TEST
+
 Suite *suite_make(void)
 {
     Suite *s = suite_create("recover_ticket");
@@ -545,9 +584,11 @@ Suite *suite_make(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_recover_ticket_false_papers);
     tcase_add_test(tc, test_recover_ticket_false_keys);
+    tcase_add_loop_test(tc, test_recover_ticket_made_up, 0, 2);
     tcase_add_test(tc, test_recover_ticket_too_few);
     tcase_add_test(tc, test_recover_ticket_shares);
     tcase_add_test(tc, test_recover_ticket_other_shares);
+    tcase_add_loop_test(tc, test_recover_ticket_foreign_ends, 0, 3);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -31,11 +31,6 @@ static uint64_t asked_streams; /* As bits. */
 static uint64_t gone;          /* Lost, as bits. */
 static unsigned refused[MANIFEST_SHARDS_MAX];
 
-static uint64_t stream_bit(uint32_t i)
-{
-    return (uint64_t)1 << i;
-}
-
 static void step(void *mover,
                  const struct mover_event *ev,
                  struct mover_out *out)
@@ -201,7 +196,7 @@ static void ends(int status)
     ck_assert(world_run(&world, SIZE_MAX));
     ck_assert_int_eq(world.status, status);
     for (uint32_t i = 0; i < params.code.n; i++) {
-        ck_assert_uint_eq(restorer.errors[i], refused[i]);
+        ck_assert_uint_eq(restorer.holders.errors[i], refused[i]);
     }
 }
 
@@ -669,12 +664,12 @@ START_TEST(test_restorer_slow_stream_rests)
     while (sent < 1) {
         ck_assert(!world_run(&world, 1));
     }
-    ck_assert_uint_eq(restorer.rest_until[1], 0);
+    ck_assert_uint_eq(restorer.holders.rest_until[1], 0);
     world.streams[1].delay_ms = (uint64_t)1 << 20;
-    while (restorer.rest_until[1] == 0) {
+    while (restorer.holders.rest_until[1] == 0) {
         ck_assert(!world_run(&world, 1));
     }
-    ck_assert_uint_eq(restorer.errors[1], 0);
+    ck_assert_uint_eq(restorer.holders.errors[1], 0);
     asked_streams = 0;
     while (sent < 5) {
         ck_assert(!world_run(&world, 1));

@@ -32,11 +32,6 @@ static enum mover_action_type fault_type;
 static uint64_t fault_at;
 static int fault_status;
 
-static uint64_t stream_bit(uint32_t i)
-{
-    return (uint64_t)1 << i;
-}
-
 static uint64_t data_segments(void)
 {
     return (config.data_size + SMALL - 1) / SMALL;

@@ -1,5 +1,6 @@
 #include "protocol/canon.h"
 #include "replication/keys.h"
+#include "replication/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U
@@ -205,6 +206,31 @@ START_TEST(test_steward_pushes)
     test_feed_say(&feeds[LAB], &w, LAB, link, 0, 1);
     world_run(&w);
     ck_assert_uint_eq(has(2, LAB), 1);
+    stop();
+}
+END_TEST
+
+/* What comes again from other sides costs no signature. */
+START_TEST(test_steward_checks_no_entry_twice)
+{
+    uint64_t link;
+    unsigned checks;
+
+    start_seed(5, 2);
+    link = world_connect(&w, LAB, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        append(LAB, "something");
+    }
+    test_feed_say(&feeds[LAB], &w, LAB, link, 0, 12);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, LAB), 12);
+    checks = w.nodes[0].checks;
+    ck_assert_uint_gt(checks, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        test_feed_say(&feeds[LAB], &w, LAB, link, i, 1);
+    }
+    world_run(&w);
+    ck_assert_uint_eq(w.nodes[0].checks, checks);
     stop();
 }
 END_TEST
@@ -904,6 +930,68 @@ START_TEST(test_steward_bounds_inboxes)
 }
 END_TEST
 
+/* Say |bytes| to the machine of node 0 behind its driver's back; the last link
+ * that it closes, or 0. */
+static uint64_t step_message(uint64_t link, struct slice bytes)
+{
+    static struct core_out out;
+    const struct core_event ev = {.type = EV_MSG,
+                                  .id = link,
+                                  .mono_ms = w.mono_ms,
+                                  .wall_ms = w.wall_ms,
+                                  .bytes = bytes};
+    uint64_t closed = 0;
+
+    core_out_reset(&out);
+    steward_step(w.nodes[0].s, &ev, &out);
+    for (size_t i = 0; i < out.acts_len; i++) {
+        closed = out.acts[i].type == ACT_CLOSE ? out.acts[i].id : closed;
+    }
+    return closed;
+}
+
+/* Who fills the room that all inboxes have together goes, not who says the next
+ * word. */
+START_TEST(test_steward_closes_who_fills_the_inboxes)
+{
+    static uint8_t bytes[MESSAGE_SIZE_MAX];
+    struct message m = {.type = MESSAGE_ENTRIES};
+    uint64_t floods[3], honest;
+    char text[8000];
+    size_t size = 0;
+
+    start();
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    append(LAB, text);
+    silent = true;
+    honest = world_connect(&w, LAB, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        floods[i] = world_connect(&w, OTHER, 0);
+    }
+    world_run(&w);
+    m.u.entries.entries[m.u.entries.len++] = test_feed_entry(&feeds[LAB], 0);
+    ck_assert_int_eq(message_encode(&m, bytes, sizeof(bytes), &size), OK);
+    for (unsigned i = 0; i < 3; i++) {
+        /* It is checked, and the rest waits. */
+        ck_assert_uint_eq(step_message(floods[i], slice_of(bytes, size)), 0);
+    }
+    for (unsigned i = 0; i < 128; i++) {
+        ck_assert_uint_eq(step_message(floods[i < 120 ? i % 2 : 2],
+                                       slice_of(bytes, sizeof(bytes))),
+                          0);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t closed = step_message(honest, slice_of(bytes, size));
+
+        ck_assert_msg(closed == 0 || closed == floods[0] || closed == floods[1],
+                      "link %u of %u", (unsigned)closed, (unsigned)honest);
+    }
+    ck_assert(steward_link_find(w.nodes[0].s, honest) != NULL);
+    stop();
+}
+END_TEST
+
 /* More parts of HEADS than a network may have feeds close the link. */
 START_TEST(test_steward_bounds_heads)
 {
@@ -1025,6 +1113,20 @@ START_TEST(test_steward_refuses_answers_to_nothing)
 }
 END_TEST
 
+/* The key that signs its feed is in secret memory, and there alone. */
+START_TEST(test_steward_keeps_its_key_locked)
+{
+    static const struct sign_key none;
+    const struct steward *s;
+
+    start();
+    s = w.nodes[0].s;
+    ck_assert_mem_eq(&s->config.node, &none, sizeof(none));
+    ck_assert_mem_eq(s->node, &w.keys[0], sizeof(none));
+    stop();
+}
+END_TEST
+
 /* Only a steward of the charter, with its own key, can be one. */
 START_TEST(test_steward_must_be_in_the_charter)
 {
@@ -1055,6 +1157,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_steward_feeds_converge, 0, 16);
     tcase_add_test(tc, test_steward_catches_up);
     tcase_add_test(tc, test_steward_pushes);
+    tcase_add_test(tc, test_steward_checks_no_entry_twice);
     tcase_add_test(tc, test_steward_pushes_to_the_newest_link);
     tcase_add_test(tc, test_steward_asks_for_what_is_missing);
     tcase_add_test(tc, test_steward_does_not_wait_for_ever);
@@ -1077,9 +1180,11 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_steward_bounds_links);
     tcase_add_test(tc, test_steward_bounds_feeds);
     tcase_add_test(tc, test_steward_bounds_inboxes);
+    tcase_add_test(tc, test_steward_closes_who_fills_the_inboxes);
     tcase_add_test(tc, test_steward_bounds_heads);
     tcase_add_loop_test(tc, test_steward_survives_any_bytes, 0, 8);
     tcase_add_test(tc, test_steward_refuses_answers_to_nothing);
+    tcase_add_test(tc, test_steward_keeps_its_key_locked);
     tcase_add_test(tc, test_steward_must_be_in_the_charter);
     suite_add_tcase(s, tc);
     return s;

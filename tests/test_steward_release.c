@@ -312,6 +312,14 @@ static int approve(unsigned node)
     return approve_as(node, node);
 }
 
+/* The same while the world is at other things; answered when it is run on. */
+static void approve_beside(unsigned node)
+{
+    struct steward_client c = approval_of(node);
+
+    world_client(&w, node, ++next_client, &c);
+}
+
 static int deny(unsigned node)
 {
     const struct steward_client c = {.type = STEWARD_CLIENT_DENY,
@@ -637,7 +645,7 @@ START_TEST(test_release_denied)
     ck_assert_int_eq(submit(0), OK);
     ck_assert_int_eq(deny(0), OK);
     ck_assert_int_eq(deny(0), OK);
-    ck_assert_int_eq(approve(0), ERR_ORDER);
+    ck_assert_int_eq(approve(0), ERR_DENIED);
     world_crash(&w, 0);
     connect_all();
     ck_assert_int_eq(approve(1), OK);
@@ -1253,6 +1261,129 @@ START_TEST(test_deal_is_acknowledged_once)
 }
 END_TEST
 
+/* An operator approves in the very moment in which this node draws its
+ * conclusions about that request: the custodian is asked with all approvals, or
+ * not yet. */
+START_TEST(test_release_approved_in_passing)
+{
+    start_dealt((uint64_t)_i, 4, 2);
+    ck_assert_int_eq(submit(0), OK);
+    w.nodes[0].asked = 0;
+    approve_beside(1);
+    for (int i = 0; i < 200 && w.nodes[0].s->desk.state != DESK_DECISIONS;
+         i++) {
+        world_run_some(&w, 1);
+    }
+    ck_assert_int_eq(w.nodes[0].s->desk.state, DESK_DECISIONS);
+    approve_beside(0);
+    world_run(&w);
+    ck_assert_int_eq(w.nodes[0].reply.status, OK);
+    ck_assert_int_eq(state(0), STEWARD_RELEASE_READY);
+    ck_assert_uint_eq(w.nodes[0].asked, 2); /* Decision and envelope. */
+    ready_check();
+    stop();
+}
+END_TEST
+
+/* A flood of shares that are none, dealt again on every refusal. */
+static struct message junk_deal;
+static unsigned junk_deals;
+
+static void on_flood(struct world *world,
+                     unsigned member,
+                     uint64_t link,
+                     const struct message *m)
+{
+    on_message(world, member, link, m);
+    if (m->type == MESSAGE_REFUSE && m->u.refuse.about == MESSAGE_DEAL &&
+        junk_deals > 0) {
+        junk_deals--;
+        world_say(world, member, link, &junk_deal);
+    }
+}
+
+/* A second deposit, of which every share that is dealt is junk. */
+static void junk_make(void)
+{
+    static struct manifest other;
+    static uint8_t junk[RELEASE_ENVELOPE_SIZE];
+    uint8_t bytes[MANIFEST_SIZE_MAX];
+    struct feed_entry e;
+    size_t size = 0;
+
+    other = manifest;
+    memset(other.deposit_id.bytes, 0xa5, DIGEST_SIZE);
+    ck_assert_int_eq(manifest_encode(&other, bytes, sizeof(bytes), &size), OK);
+    test_feed_append(&lab_feed, &w.keys[LAB], FEED_MANIFEST,
+                     slice_of(bytes, size));
+    ck_assert_int_eq(feed_entry_decode(&e, test_feed_entry(&lab_feed, 1)), OK);
+    junk_deal = (struct message){.type = MESSAGE_DEAL};
+    junk_deal.u.deal = (struct message_deal){
+        .deposit_id = other.deposit_id,
+        .manifest_hash = e.header.payload_hash,
+        .share_index = 1,
+        .share_epoch = 3,
+        .envelope = slice_of(junk, sizeof(junk)),
+    };
+}
+
+/* Shares that a custodian was asked about, one after the other, while a
+ * release waited for it: at most one is on its way when the wait begins. */
+static unsigned overtaking, overtaken;
+
+static bool on_custody(struct world *world,
+                       unsigned node,
+                       const struct custody *asked,
+                       struct custody *answer)
+{
+    const struct steward *s = world->nodes[node].s;
+    bool waits = false;
+
+    (void)answer;
+    for (uint32_t i = 0; i < s->releases_len; i++) {
+        waits = waits || s->releases[s->releases_order[i]].ask;
+    }
+    if (node == 0) {
+        overtaking = asked->type == CUSTODY_DEAL && waits ? overtaking + 1 : 0;
+        overtaken = overtaking > overtaken ? overtaking : overtaken;
+    }
+    return false;
+}
+
+/* A lab that floods a steward with key shares keeps its custodian from no
+ * release: those go first. */
+START_TEST(test_deals_do_not_hold_up_a_release)
+{
+    uint64_t link;
+
+    start_dealt((uint64_t)_i, 4, 2);
+    junk_make();
+    link = link_between(LAB, 0);
+    test_feed_say(&lab_feed, &w, LAB, link, 1, 1);
+    world_run(&w);
+    ck_assert_int_eq(submit(0), OK);
+    ck_assert_int_eq(approve(1), OK);
+    w.on_message = on_flood;
+    w.on_custody = on_custody;
+    overtaking = overtaken = 0;
+    junk_deals = 2000;
+    for (unsigned i = 0; i < 12; i++) {
+        link = world_connect(&w, LAB, 0);
+        world_run_some(&w, 50);
+        world_say(&w, LAB, link, &junk_deal);
+    }
+    approve_beside(2);
+    world_run_some(&w, 3000);
+    ck_assert_int_eq(state(0), STEWARD_RELEASE_READY);
+    ck_assert_uint_le(overtaken, 1);
+    ck_assert_uint_gt(junk_deals, 0);
+    junk_deals = 0;
+    world_run(&w);
+    ready_check();
+    stop();
+}
+END_TEST
+
 /* Only the lab of the deposit deals, what its manifest says, once it is here.
  */
 START_TEST(test_deal_refused)
@@ -1504,6 +1635,8 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_release_goes_on_after_a_restart, 0, 2);
     tcase_add_loop_test(tc, test_release_custodian_answers_falsely, 0, 4);
     tcase_add_test(tc, test_deal_is_acknowledged_once);
+    tcase_add_loop_test(tc, test_deals_do_not_hold_up_a_release, 0, 6);
+    tcase_add_loop_test(tc, test_release_approved_in_passing, 0, 24);
     tcase_add_test(tc, test_deal_refused);
     tcase_add_test(tc, test_recipient_is_let_in);
     tcase_add_loop_test(tc, test_recipient_may_little, 0, 7);

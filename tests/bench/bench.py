@@ -113,7 +113,7 @@ class Bench:
             self.made[size] = os.path.join(self.folder, f"model-{size}")
             os.makedirs(self.made[size])
             with open(os.path.join(self.made[size], "model.bin"), "wb") as f:
-                call_to(f, os.path.join(self.tools, "bench_model"), self.o.kind, size)
+                call(os.path.join(self.tools, "bench_model"), self.o.kind, size, stdout=f)
         return self.made[size]
 
     def network(self, n, **more):
@@ -178,11 +178,6 @@ class Bench:
             for i in stopped:
                 net.resume(i)
             net.close()
-
-
-def call_to(out, *args):
-    import subprocess
-    subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, stdout=out, check=True)
 
 
 # --- Putting it together --------------------------------------------------------------------------------------------

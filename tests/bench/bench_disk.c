@@ -18,8 +18,8 @@ struct clocks {
 
 static struct clocks clocks_now(void)
 {
-    struct rusage u;
-    struct timespec t;
+    struct rusage u = {.ru_maxrss = 0};
+    struct timespec t = {.tv_sec = 0};
     struct clocks c;
 
     must(getrusage(RUSAGE_SELF, &u) == 0 &&

@@ -52,7 +52,7 @@ static void weights_from(uint8_t *random, size_t size)
 
 int main(int argc, char **argv)
 {
-    uint8_t *piece = malloc(PIECE);
+    static uint8_t piece[PIECE];
     uint64_t left = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     bool weights = argc == 3 && strcmp(argv[1], "weights") == 0;
     struct rng rng;
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_model random|weights SIZE >FILE\n");
         return EXIT_FAILURE;
     }
-    must(piece != NULL && primitives_init() == OK);
+    must(primitives_init() == OK);
     rng_init_system(&rng);
     table_fill(&rng);
     while (left > 0) {
@@ -75,6 +75,5 @@ int main(int argc, char **argv)
         left -= size;
     }
     must(fflush(stdout) == 0);
-    free(piece);
     return EXIT_SUCCESS;
 }

@@ -15,8 +15,9 @@ class Failed(Exception):
 
 
 def call(*args, **more):
-    """Run a command that has to succeed; its output."""
-    done = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, capture_output=True, **more)
+    """Run a command that has to succeed; its output, unless that goes elsewhere."""
+    more.setdefault("stdout", subprocess.PIPE)
+    done = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
     if done.returncode != 0:
         raise Failed(f"{' '.join(str(a) for a in args)}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
     return done.stdout

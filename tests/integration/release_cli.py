@@ -187,6 +187,17 @@ class Commands(unittest.TestCase):
         self.request("--keys", self.path("k"), out="no/folder", check=10)
         self.assertFalse(os.path.exists(self.path("k")))
 
+    def test_a_certificate_replaces_no_model(self):
+        os.mkdir(self.path("model"))
+        weights = self.path("model", "weights")
+        with open(weights, "wb") as f:
+            f.write(b"the only copy")
+        done = run("deposit", "create", "--home", self.path("lab"), "--certificate", weights, self.path("model"),
+                   check=1)
+        self.assertIn("is no certificate", done.stderr)
+        self.assertEqual(self.read(weights), b"the only copy")
+        self.assertFalse(os.path.exists(self.path("lab")))
+
     def test_sealed_keys(self):
         with open(self.path("pass"), "w") as f:
             f.write("correct horse\n")
