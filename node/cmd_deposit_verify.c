@@ -166,12 +166,12 @@ int cmd_deposit_verify_file(struct cli *c, const char *path)
     int rv = cmd_certificate_read(path, &bytes, &certificate, &facts, errmsg);
 
     if (rv != OK) {
-        /* 1 says that something is missing, and so never that it is false. */
-        code = exit_code_of(rv);
+        /* 1 says that something is missing, never that it is false. */
+        enum exit_code wrong = exit_code_of(rv);
+
         return cli_fail(
-            c, code == EXIT_CODE_FAILED ? EXIT_CODE_INTEGRITY : code, errmsg,
-            "do not rely on it; ask the lab or a steward for "
-            "another one");
+            c, wrong == EXIT_CODE_FAILED ? EXIT_CODE_INTEGRITY : wrong, errmsg,
+            "do not rely on it; ask the lab or a steward for another one");
     }
     if (c->json) {
         code = verify_json(c, facts);

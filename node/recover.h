@@ -20,8 +20,8 @@ struct recover_options {
     bool force; /* Overwrite what differs. */
 };
 
-/* What was restored, for people. |shards_bad| counts shards that gave bytes
- * which did not verify; they were not used. */
+/* What was restored, for people. |shards_bad| counts folders that were left
+ * out; each was named in a note. */
 struct recover_result {
     struct digest deposit_id;
     char label[MANIFEST_LABEL_MAX + 1];

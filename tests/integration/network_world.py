@@ -21,7 +21,7 @@ import time
 # Long enough for sanitizers on a busy machine; nothing waits for so long when all is well.
 LIMIT = int(os.environ.get("CAIRN_LIMIT", "240"))
 PR_SET_PDEATHSIG = 1
-SEGMENT_RECORD = 56  # Of a lab's journal, node/journal.c.
+SEGMENT_RECORD = 56  # Of a lab's journal, node/journal_commit.c.
 _libc = ctypes.CDLL(None)
 
 
