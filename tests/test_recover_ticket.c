@@ -243,19 +243,20 @@ static void steward_open(struct steward *s)
     ck_assert_int_eq(link_host_listen(s->host, s->address, bound, errmsg), OK);
 }
 
-/* A port of the loopback that is free now. */
+/* A port of the loopback that is free now; each steward has an address of its
+ * own, so that no two get the same. */
 static void address_choose(struct steward *s)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t size = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(s - stewards));
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, size), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
-    (void)snprintf(s->address, sizeof(s->address), "127.0.0.1:%u",
-                   ntohs(at.sin_port));
+    (void)snprintf(s->address, sizeof(s->address), "127.0.0.%u:%u",
+                   1 + (unsigned)(s - stewards), ntohs(at.sin_port));
     close(fd);
 }
 
