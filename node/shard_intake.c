@@ -324,16 +324,27 @@ int intake_data(struct shard_work *w,
     return OK;
 }
 
-/* The lab is gone: what was queued is dropped, for what is not durable is not
- * promised. A seal that waits behind it needs it. */
-void intake_stop(struct shard_work *w)
+static void intake_leave(struct shard_work *w)
 {
-    intake_pause(w, false);
+    w->stopping = false;
     work_report(w, &w->intake, ERR_CANCELED);
     w->spec.link = 0;
     if (w->seal == 0) {
         work_drop_calls(w);
         work_end(w);
+    }
+}
+
+/* The lab is gone: what was queued is dropped, for what is not durable is not
+ * promised. A seal that waits behind it needs it. */
+void intake_stop(struct shard_work *w)
+{
+    intake_pause(w, false);
+    if (w->running != NULL && w->running->type == WORK_CUT && w->seal == 0) {
+        work_drop_calls(w);
+        w->stopping = true;
+    } else {
+        intake_leave(w);
     }
 }
 
@@ -389,6 +400,10 @@ void intake_done(struct shard_work *w, struct work_call *call)
     case WORK_PROVE:
     case WORK_READ:
         abort();
+    }
+    if (w->stopping) {
+        intake_leave(w);
+        return;
     }
     if (w->ending || w->intake == 0) {
         return; /* The report may have led to a cancel. */

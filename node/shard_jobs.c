@@ -141,7 +141,8 @@ static struct shard_work *link_intake(const struct shard_jobs *js,
 {
     struct shard_work *w = js->works;
 
-    while (w != NULL && (w->ending || w->intake == 0 || w->spec.link != link)) {
+    while (w != NULL && (w->ending || w->stopping || w->intake == 0 ||
+                         w->spec.link != link)) {
         w = w->next;
     }
     return w;

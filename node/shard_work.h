@@ -58,6 +58,9 @@ struct shard_work {
     bool ending; /* No more calls are queued; goes when idle. */
     /* A READ is over, and the file stays open for the next one. */
     bool resting;
+    /* The intake's link is gone, and ends when the cut on the pool is done: the
+     * machine must hear how far the files were cut. */
+    bool stopping;
     /* An intake that failed by itself: what its lab had sent before it hears
      * of that is swallowed. */
     bool deaf;

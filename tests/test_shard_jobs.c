@@ -587,6 +587,39 @@ START_TEST(test_shard_jobs_cut_to_nothing)
 }
 END_TEST
 
+/* A link that ends while the files are cut: where they were cut is reported
+ * first, or the next intake would look for leaves that are gone. */
+START_TEST(test_shard_jobs_a_cut_is_reported_to_the_end)
+{
+    struct message *m = calloc(1, sizeof(*m));
+    uint64_t leaves = 0;
+    int status = OK;
+
+    intake(1, 0, 0);
+    append(0, 100);
+    say_flush();
+    progressed(1, 100);
+    m->type = MESSAGE_CUT;
+    m->u.cut = (struct message_cut){deposit, range_of(40)};
+    ck_assert(shard_jobs_message(jobs, links_len, m, &status));
+    ck_assert_int_eq(status, OK);
+    shard_jobs_link_down(jobs, links_len);
+    ck_assert_int_eq(ended(1), ERR_CANCELED);
+    for (size_t i = 0; i < reports_len; i++) {
+        leaves = reports[i].status == 1 ? reports[i].range.leaves : leaves;
+    }
+    ck_assert_uint_eq(leaves, 40);
+    reports_len = 0;
+    intake(2, 40, 0);
+    append(40, SHARD_LEAVES);
+    say_flush();
+    progressed(2, SHARD_LEAVES);
+    seal(3, SHARD_LEAVES, &root);
+    ck_assert_int_eq(ended(3), OK);
+    free(m);
+}
+END_TEST
+
 /* Bytes that are not those of the manifest are never sealed, and what is there
  * stays to be mended. */
 START_TEST(test_shard_jobs_wrong_root_is_not_sealed)
@@ -1121,6 +1154,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shard_jobs_cut_and_go_on);
     tcase_add_test(tc, test_shard_jobs_cut_to_nothing);
     tcase_add_test(tc, test_shard_jobs_wrong_root_is_not_sealed);
+    tcase_add_test(tc, test_shard_jobs_a_cut_is_reported_to_the_end);
     tcase_add_test(tc, test_shard_jobs_short_shard_is_not_sealed);
     tcase_add_test(tc, test_shard_jobs_sealing_twice_is_no_error);
     tcase_add_test(tc, test_shard_jobs_lost_link_and_resume);
