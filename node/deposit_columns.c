@@ -133,16 +133,15 @@ static int job_seal(struct network *w, const struct depositor_job *job)
     size_t size = 0;
     int rv = m == NULL || report == NULL ? ERR_NOMEM : seal_move(w, job);
 
-    if (rv != OK && seal_is_ours(rv, d->errmsg)) {
+    if (report == NULL || (rv != OK && seal_is_ours(rv, d->errmsg))) {
         goto out;
     }
+    u64le_store(report, d->lost);
     if (rv == OK) {
         manifest_fill(d, m);
-        u64le_store(report, d->lost);
         rv = manifest_encode(m, report + 8, MANIFEST_SIZE_MAX, &size);
     }
-    client_report(w->client, w->job, rv,
-                  rv == OK ? slice_of(report, 8 + size) : slice_of(NULL, 0));
+    client_report(w->client, w->job, rv, slice_of(report, 8 + size));
     rv = OK;
 out:
     free(report);

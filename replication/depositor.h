@@ -40,7 +40,8 @@
  * stewards it names. One at a time. EV_JOB while SEAL runs: |status| 1 and
  * u64le leaves that are committed (the machine says COMMIT); at its end OK and
  * the manifest's payload, in which every shard's root stands, whether its
- * steward was lost or not; streams that were lost are u64le bits before it.
+ * steward was lost or not; streams that were lost are u64le bits before it, and
+ * alone after an error.
  * FILL: OK or error, and u64le bits of the columns that were filled. VERIFY:
  * OK or error. The driver sees CUT go out before it starts the job, and keeps
  * DURABLE, CELL and data records of the links for itself.

@@ -89,8 +89,21 @@ static void seal_done(struct depositor *d,
     depositor_move(d, DEPOSITOR_PUBLISHING);
 }
 
-static void seal_failed(struct depositor *d, int status)
+static void seal_failed(struct depositor *d, int status, struct slice bytes)
 {
+    uint64_t lost = bytes.size >= 8 ? u64le_load(bytes.data) : 0;
+
+    for (uint16_t i = 0; i < d->config.n; i++) {
+        struct depositor_side *s = &d->sides[i];
+
+        if ((d->job.columns & lost & column_bit(i)) != 0) {
+            s->aside = true;
+            if (s->text[0] == '\0') {
+                depositor_side_text(s, "it was too slow, or stopped taking "
+                                       "its shard");
+            }
+        }
+    }
     if (status == ERR_CANCELED) {
         depositor_fail(d, status,
                        "interrupted; run the same command again to go on", 0);
@@ -180,7 +193,7 @@ void depositor_on_job(struct depositor *d,
         if (ev->status == OK) {
             seal_done(d, ev->bytes, out);
         } else {
-            seal_failed(d, ev->status);
+            seal_failed(d, ev->status, ev->bytes);
         }
         break;
     case DEPOSITOR_FILL:
