@@ -9,24 +9,24 @@
 /* What stands behind "/v1/". */
 struct route {
     const char *kind;
-    bool has_id;
     const char *what; /* Behind the id; NULL: nothing. */
     const char *method;
+    bool has_id;
     enum admin_route route;
 };
 
 static const struct route routes[] = {
-    {"status", false, NULL, "GET", ADMIN_STATUS},
-    {"deposits", false, NULL, "GET", ADMIN_DEPOSITS},
-    {"deposits", true, NULL, "GET", ADMIN_DEPOSIT},
-    {"deposits", true, "certificate", "GET", ADMIN_CERTIFICATE},
-    {"releases", false, NULL, "GET", ADMIN_RELEASES},
-    {"releases", false, NULL, "POST", ADMIN_SUBMIT},
-    {"releases", true, NULL, "GET", ADMIN_RELEASE},
-    {"releases", true, "request", "GET", ADMIN_REQUEST},
-    {"releases", true, "ticket", "GET", ADMIN_TICKET},
-    {"releases", true, "approval", "POST", ADMIN_APPROVE},
-    {"releases", true, "denial", "POST", ADMIN_DENY},
+    {"status", NULL, "GET", false, ADMIN_STATUS},
+    {"deposits", NULL, "GET", false, ADMIN_DEPOSITS},
+    {"deposits", NULL, "GET", true, ADMIN_DEPOSIT},
+    {"deposits", "certificate", "GET", true, ADMIN_CERTIFICATE},
+    {"releases", NULL, "GET", false, ADMIN_RELEASES},
+    {"releases", NULL, "POST", false, ADMIN_SUBMIT},
+    {"releases", NULL, "GET", true, ADMIN_RELEASE},
+    {"releases", "request", "GET", true, ADMIN_REQUEST},
+    {"releases", "ticket", "GET", true, ADMIN_TICKET},
+    {"releases", "approval", "POST", true, ADMIN_APPROVE},
+    {"releases", "denial", "POST", true, ADMIN_DENY},
 };
 
 /* --- Ids ----------------------------------------------------------------- */
@@ -222,7 +222,7 @@ int admin_route_find(struct admin_request *r,
                      const char *url,
                      const char *method)
 {
-    struct slice parts[PARTS_MAX];
+    struct slice parts[PARTS_MAX] = {{.data = NULL}};
     const struct route *route = NULL;
     const char *allowed = NULL;
     char errmsg[ERRMSG_SIZE];

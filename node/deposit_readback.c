@@ -108,7 +108,9 @@ int read_back(struct depositing *d,
                       &r, &bar, NULL);
     if (rv == ERR_NOTFOUND) {
         /* One of the k does not give its cells; the others make up for it. */
-        memcpy(streams, all, d->journal.plan->n * sizeof(streams[0]));
+        for (uint16_t i = 0; i < d->journal.plan->n; i++) {
+            streams[i] = all[i];
+        }
         rv = recovery_run(&d->job, d->params, streams, places, len,
                           readback_take, &r, &bar, NULL);
     }

@@ -422,6 +422,7 @@ static int table_fetch(const struct fetching *f,
         errmsg_set(errmsg, "out of memory for the segment table");
         return ERR_NOMEM;
     }
+    assert(m->n > 0); /* manifest_decode() */
     for (uint32_t i = 0; i < 2U * m->n && rv != OK; i++) {
         uint16_t column = (uint16_t)(i % m->n);
         struct recoverer_column now;
