@@ -291,9 +291,13 @@ static void pump_note(struct sealer *s, struct mover_out *out)
         return;
     }
     for (uint16_t i = 0; i < streams_len(s); i++) {
-        if (!s->lost[i] && s->durable[i] >= slot->commit.offset) {
-            holding++;
+        if (s->lost[i]) {
+            continue;
         }
+        if (s->durable[i] < slot->commit.offset) {
+            return;
+        }
+        holding++;
     }
     if (holding < s->config.quorum) {
         return;

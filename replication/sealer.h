@@ -14,10 +14,12 @@
  *         MV_NOTED: committed        (in order)
  *
  * Segments are read in order, sealed in parallel, sent in order on every
- * stream and committed in order. A segment commits when |quorum| streams hold
- * it durably and the journal says so. Nothing that was sent but not committed
- * matters: after a crash the journal names the compact ranges to go back to,
- * and the segment starts over under a new salt.
+ * stream and committed in order. A segment commits when all streams that are
+ * not lost, |quorum| of them at least, hold it durably and the journal says so:
+ * whoever lagged behind a commit when the lab is killed could not go on.
+ * Nothing that was sent but not committed matters: after a crash the journal
+ * names the compact ranges to go back to, and the segment starts over under a
+ * new salt.
  *
  * A stream is lost by MV_LOST (as if with ERR_IO) or by a failed send or flush:
  * it no longer counts and is asked no more. Below |quorum| streams the job ends
