@@ -107,7 +107,6 @@ static void status_print(const json_t *r)
     printf("deposit    %s\n", cmd_json_text(text, r, "label"));
     printf("recipient  %s\n", cmd_json_text(text, r, "recipient"));
     printf("expires    %s\n", cmd_json_text(text, r, "expires"));
-    printf("submitted  by %s\n", cmd_json_text(text, r, "submitted_by"));
     printf("needed     %s\n", cmd_json_text(text, r, "needed"));
     printf("approved   by ");
     cmd_json_print_list(json_object_get(r, "approvals"));

@@ -16,9 +16,9 @@
  *
  * Requests are worked on one at a time, in order; at most CUSTODIAN_QUEUE_MAX
  * are here, and what comes beyond is refused with ERR_BUSY, at once. EV_START
- * brings no rows that matter but must have ended before the first request is
- * taken; rows 'R' among those that it does bring tell of the latest time that
- * was signed. ACT_READ asks for one row by its whole key.
+ * brings the rows 'R', for the latest time that was signed (others are passed
+ * over), and must have ended before the first request is taken. ACT_READ asks
+ * for one row by its whole key.
  *
  * Rows, all of them secret; they must never be kept in the clear on a disk
  * that others read. The machine wipes its own scratch at the end of each step;

@@ -280,7 +280,7 @@ class Commands(unittest.TestCase):
         ident = made["release"]
         self.fields = {"id": ident, "deposit": made["deposit"], "label": made["label"], "recipient": "U",
                        "purpose": "p", "requested": "2027-01-15T08:00:00Z", "expires": "2027-02-15T08:00:00Z",
-                       "submitted_by": "North", "state": "known", "open": False, "denied": False, "expired": False,
+                       "state": "known", "open": False, "denied": False, "expired": False,
                        "approvals": [], "decisions": [], "needed": "quorum(3, steward)", "decisions_needed": 3,
                        "trouble": None}
         node = self.serve()
