@@ -58,12 +58,4 @@ void cmd_json_print_list(const json_t *array);
 /* Print |object| (stolen) with --json under another schema. */
 int cmd_print_as(struct cli *c, const char *schema, json_t *object);
 
-/* Read a certificate and verify it; what is wrong is in |errmsg|. All three are
- * on the heap, and |*certificate| and |*facts| are lent from |*bytes|. */
-MUST_CHECK int cmd_certificate_read(const char *path,
-                                    uint8_t **bytes,
-                                    struct certificate **certificate,
-                                    struct certificate_facts **facts,
-                                    char *errmsg);
-
 #endif /* CAIRN_NODE_CMD_ADMIN_H */

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/certificate_file.h"
 #include "node/cmd_admin.h"
 #include "node/config.h"
 #include "node/text.h"
@@ -54,20 +55,15 @@ static json_t *deposit_json(const struct certificate_facts *f, const char *path)
 /* One file of the folder, into the list or among the bad ones. */
 static void file_take(const char *path, json_t *list, json_t *bad)
 {
-    struct certificate *certificate = NULL;
-    struct certificate_facts *facts = NULL;
-    uint8_t *bytes = NULL;
+    struct certificate_file *file = NULL;
     char errmsg[ERRMSG_SIZE] = "";
 
-    if (cmd_certificate_read(path, &bytes, &certificate, &facts, errmsg) ==
-        OK) {
-        (void)json_array_append_new(list, deposit_json(facts, path));
+    if (certificate_file_read(path, &file, errmsg) == OK) {
+        (void)json_array_append_new(list, deposit_json(&file->facts, path));
+        certificate_file_free(file);
     } else {
         (void)json_array_append_new(bad, json_string(errmsg));
     }
-    free(facts);
-    free(certificate);
-    free(bytes);
 }
 
 static int is_certificate(const struct dirent *e)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "node/certificate_file.h"
 #include "node/cmd_admin.h"
 #include "node/commands.h"
 #include "node/text.h"
@@ -158,12 +159,10 @@ static void verify_print(const struct certificate_facts *f)
 
 int cmd_deposit_verify_file(struct cli *c, const char *path)
 {
-    struct certificate *certificate = NULL;
-    struct certificate_facts *facts = NULL;
-    uint8_t *bytes = NULL;
+    struct certificate_file *file = NULL;
     char errmsg[ERRMSG_SIZE] = "";
     int code = EXIT_CODE_OK;
-    int rv = cmd_certificate_read(path, &bytes, &certificate, &facts, errmsg);
+    int rv = certificate_file_read(path, &file, errmsg);
 
     if (rv != OK) {
         /* 1 says that something is missing, never that it is false. */
@@ -174,16 +173,14 @@ int cmd_deposit_verify_file(struct cli *c, const char *path)
             "do not rely on it; ask the lab or a steward for another one");
     }
     if (c->json) {
-        code = verify_json(c, facts);
+        code = verify_json(c, &file->facts);
     } else {
-        verify_print(facts);
+        verify_print(&file->facts);
     }
-    if (code == EXIT_CODE_OK && !facts->sealed) {
+    if (code == EXIT_CODE_OK && !file->facts.sealed) {
         code = EXIT_CODE_FAILED;
     }
-    free(facts);
-    free(certificate);
-    free(bytes);
+    certificate_file_free(file);
     return code;
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "crypto/secret.h"
+#include "node/certificate_file.h"
 #include "node/cmd_release.h"
 #include "node/recipient_keys.h"
 #include "node/text.h"
@@ -239,10 +240,8 @@ static int request_fail(struct cli *c, int rv, const char *errmsg)
 
 int cmd_release_request(struct cli *c)
 {
-    struct certificate *certificate = NULL;
-    struct certificate_facts *facts = NULL;
+    struct certificate_file *file = NULL;
     struct release_shown s = {.bytes = NULL};
-    uint8_t *bytes = NULL;
     char errmsg[ERRMSG_SIZE] = "";
     struct asked o;
     int code;
@@ -251,21 +250,18 @@ int cmd_release_request(struct cli *c)
     if (!asked_parse(c, &o)) {
         return EXIT_CODE_USAGE;
     }
-    rv = cmd_certificate_read(o.certificate, &bytes, &certificate, &facts,
-                              errmsg);
+    rv = certificate_file_read(o.certificate, &file, errmsg);
     if (rv == OK) {
-        if (!facts->sealed) {
+        if (!file->facts.sealed) {
             cli_note(c, "this deposit was not sealed when the certificate was "
                         "made: stewards may hold less than it needs");
         }
-        rv = request_make(c, &o, facts, &s, errmsg);
+        rv = request_make(c, &o, &file->facts, &s, errmsg);
     }
-    code = rv == OK ? request_print(c, &o, facts, &s)
+    code = rv == OK ? request_print(c, &o, &file->facts, &s)
                     : request_fail(c, rv, errmsg);
     release_shown_free(&s);
-    free(facts);
-    free(certificate);
-    free(bytes);
+    certificate_file_free(file);
     free(o.keys);
     return code;
 }

@@ -15,6 +15,7 @@
  *   db/                the lab's own feed, in a store
  *   deposits/XXXX/     the journal of a deposit under way (journal.h); XXXX is
  *                      of the model's path
+ *   deposits/XXXX.made which deposit came of it, and of what
  *   deposits/ID.cert   the certificate of a deposit that was made
  *
  * Into folders (deposit_offline()), without a network, for carriers, tests and
@@ -50,6 +51,7 @@ struct deposit_options {
     bool accept_margin; /* k + f receipts will do. */
     unsigned patience_s;
     const char *certificate; /* Another copy of it; may be NULL. */
+    bool again; /* Although it was made already, and nothing changed. */
 };
 
 /* What was made, counted for people; sizes are in bytes, |verified| counts
@@ -61,6 +63,7 @@ struct deposit_result {
     /* Stewards: */
     unsigned receipts, acknowledgements;
     bool sealed;
+    bool already;      /* It was there: nothing was done. */
     char *certificate; /* Its path; the caller frees. */
 };
 

@@ -5,7 +5,6 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "node/text.h"
-#include "protocol/certificate.h"
 
 #define FOLDER_DIGITS 16U
 
@@ -51,7 +50,7 @@ static int store_take(struct network *w)
 }
 
 /* The journal of a deposit is found by the model's path. */
-static char *journal_folder(const struct network *w)
+static char *folder_name(const struct network *w)
 {
     char *real = realpath(w->d.o->source, NULL);
     char *deposits = path_join(w->d.o->home, "deposits");
@@ -129,24 +128,22 @@ static int stewards_place(struct network *w, struct journal_plan *p)
     return rv;
 }
 
-static int plan_make(struct network *w, const char *folder)
+static int plan_make(struct network *w)
 {
     struct journal_plan *p = deposit_plan_new(&w->d);
-    struct rng rng;
     uint8_t random[32];
     int rv;
 
     if (p == NULL) {
         return ERR_NOMEM;
     }
-    rng_init_system(&rng);
-    rng_bytes(&rng, random, sizeof(random));
+    rng_bytes(&w->rng, random, sizeof(random));
     p->net = w->self.net;
     p->author = w->self.id;
     manifest_deposit_id(&p->deposit_id, &p->net, &p->author, random);
     rv = stewards_place(w, p);
     if (rv == OK) {
-        rv = journal_create(&w->d.journal, folder, p, w->d.o->passphrase,
+        rv = journal_create(&w->d.journal, w->folder, p, w->d.o->passphrase,
                             w->d.errmsg);
     }
     secret_free(p);
@@ -169,27 +166,29 @@ static int plan_check(struct network *w)
     return rv;
 }
 
-static int plan_open(struct network *w, bool *resumed)
+/* Go on with the deposit that is under way, find the one that was made, or
+ * begin one. */
+static int plan_open(struct network *w, struct deposit_result *result)
 {
     char *deposits = path_join(w->d.o->home, "deposits");
-    char *folder = journal_folder(w);
     int rv = folder_make(deposits, 0700, w->d.errmsg);
 
+    w->folder = folder_name(w);
     if (rv == OK) {
-        rv = journal_clean(folder, w->d.errmsg);
+        rv = journal_clean(w->folder, w->d.errmsg);
     }
     if (rv == OK) {
-        rv = journal_open(&w->d.journal, folder, w->d.o->passphrase,
+        rv = journal_open(&w->d.journal, w->folder, w->d.o->passphrase,
                           w->d.errmsg);
-        *resumed = rv == OK;
+        result->resumed = rv == OK;
         if (rv == OK) {
             rv = plan_check(w);
         } else if (rv == ERR_NOTFOUND) {
             w->d.errmsg[0] = '\0';
-            rv = plan_make(w, folder);
+            result->already = !w->d.o->again && made_find(w, &w->made);
+            rv = result->already ? OK : plan_make(w);
         }
     }
-    free(folder);
     free(deposits);
     return rv;
 }
@@ -204,7 +203,7 @@ static void step_depositor(void *machine,
     depositor_step(machine, ev, out);
 }
 
-static int machine_new(struct network *w, struct rng *rng)
+static int machine_new(struct network *w)
 {
     const struct journal_plan *p = w->d.journal.plan;
     const struct deposit_options *o = w->d.o;
@@ -237,7 +236,7 @@ static int machine_new(struct network *w, struct rng *rng)
     config->receipts_min =
         o->accept_margin ? p->k + charter_faulty(p->n) : p->n;
     config->patience_ms = (uint64_t)o->patience_s * 1000;
-    config->rng = rng;
+    config->rng = &w->rng;
     rv = depositor_new(&w->machine, config);
     if (rv != OK) {
         errmsg_set(w->d.errmsg, "no memory for the deposit");
@@ -385,111 +384,11 @@ static int network_run(struct network *w)
     return rv;
 }
 
-/* --- The end
- * ------------------------------------------------------------------ */
-
-/* Only a certificate is replaced by one; said before the work, not after. */
-static int certificate_may(const char *path, char *errmsg)
-{
-    struct certificate cert;
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    int rv = path == NULL
-                 ? ERR_NOTFOUND
-                 : file_read(path, CERTIFICATE_SIZE_MAX, &bytes, &size, errmsg);
-
-    if (rv == ERR_NOTFOUND) {
-        return OK;
-    }
-    if (rv == ERR_FULL ||
-        (rv == OK && certificate_decode(&cert, slice_of(bytes, size)) != OK)) {
-        errmsg_set(errmsg,
-                   "'%s' is there, and is no certificate; it stays: give "
-                   "another --certificate",
-                   path);
-        rv = ERR_EXISTS;
-    }
-    free(bytes);
-    return rv;
-}
-
-static int certificate_write(struct network *w, struct deposit_result *result)
-{
-    const struct journal_plan *p = w->d.journal.plan;
-    uint8_t *out = malloc(CERTIFICATE_SIZE_MAX);
-    char *deposits = path_join(w->d.o->home, "deposits");
-    struct certificate cert;
-    struct feed_entry e;
-    char name[2 * DIGEST_SIZE + 8];
-    char hex[2 * DIGEST_SIZE + 1];
-    size_t size = 0;
-    int rv = out == NULL ? ERR_NOMEM : OK;
-
-    text_hex(hex, p->deposit_id.bytes, DIGEST_SIZE);
-    (void)snprintf(name, sizeof(name), "%s.cert", hex);
-    result->certificate = path_join(deposits, name);
-    depositor_certificate(w->machine, &cert);
-    cert.chain = slice_of(w->self.chain, w->self.chain_size);
-    if (rv == OK) {
-        rv = certificate_encode(&cert, out, CERTIFICATE_SIZE_MAX, &size);
-    }
-    if (rv == OK) {
-        rv = feed_entry_decode(&e, cert.manifest);
-    }
-    if (rv == OK) {
-        sha256(e.payload, &result->manifest_hash);
-        rv = file_write(result->certificate, slice_of(out, size), 0644,
-                        FILE_REPLACE, w->d.errmsg);
-    }
-    if (rv == OK && w->d.o->certificate != NULL) {
-        rv = file_write(w->d.o->certificate, slice_of(out, size), 0644,
-                        FILE_REPLACE, w->d.errmsg);
-    }
-    free(deposits);
-    free(out);
-    return rv;
-}
-
-static int network_finish(struct network *w, struct deposit_result *result)
-{
-    const struct journal_plan *p = w->d.journal.plan;
-    unsigned accepted;
-    int rv = certificate_write(w, result);
-
-    if (rv == OK) {
-        count(w, &result->receipts, &result->acknowledgements, &accepted);
-        result->sealed =
-            result->receipts == p->n &&
-            result->acknowledgements >= p->polynomials.t + charter_faulty(p->n);
-        result->deposit_id = p->deposit_id;
-        result->segments = w->manifest->segments;
-        result->plain_size = w->manifest->plain_size;
-        result->shard_size = w->manifest->shard_size;
-        result->verified = w->verified;
-        rv = journal_erase(&w->d.journal, w->d.errmsg);
-    }
-    return rv;
-}
-
-static int network_deposit(struct network *w, struct deposit_result *result)
+static int network_make(struct network *w)
 {
     struct depositing *d = &w->d;
-    struct rng rng;
-    int rv = certificate_may(d->o->certificate, d->errmsg);
+    int rv = deposit_begin(d);
 
-    rng_init_system(&rng);
-    if (rv == OK) {
-        rv = home_join(w);
-    }
-    if (rv == OK) {
-        rv = deposit_source(d, d->o->home);
-    }
-    if (rv == OK) {
-        rv = plan_open(w, &result->resumed);
-    }
-    if (rv == OK) {
-        rv = deposit_begin(d);
-    }
     if (rv == OK) {
         rv = source_verify(d);
     }
@@ -497,7 +396,7 @@ static int network_deposit(struct network *w, struct deposit_result *result)
         rv = store_take(w);
     }
     if (rv == OK) {
-        rv = machine_new(w, &rng);
+        rv = machine_new(w);
     }
     if (rv == OK) {
         d->quorum = d->o->n - charter_faulty(d->o->n);
@@ -507,7 +406,36 @@ static int network_deposit(struct network *w, struct deposit_result *result)
     if (rv == OK) {
         rv = network_run(w);
     }
-    return rv == OK ? network_finish(w, result) : rv;
+    return rv == OK ? made_certify(w) : rv;
+}
+
+static int network_deposit(struct network *w, struct deposit_result *result)
+{
+    struct depositing *d = &w->d;
+    int rv = made_may(d->o->certificate, d->errmsg);
+
+    if (rv == OK) {
+        rv = home_join(w);
+    }
+    if (rv == OK) {
+        rv = deposit_source(d, d->o->home);
+    }
+    if (rv == OK) {
+        rv = plan_open(w, result);
+    }
+    if (rv == OK && !result->already) {
+        rv = network_make(w);
+    }
+    if (rv == OK) {
+        rv = made_result(w, result);
+    }
+    if (rv == OK && !result->already) {
+        rv = made_remember(w);
+        if (rv == OK) {
+            rv = journal_erase(&d->journal, d->errmsg);
+        }
+    }
+    return rv;
 }
 
 int deposit_network(struct cli *c,
@@ -526,6 +454,7 @@ int deposit_network(struct cli *c,
     w->d.c = c;
     w->d.o = o;
     w->d.errmsg = errmsg;
+    rng_init_system(&w->rng);
     deposit_init(&w->d);
     rv = network_deposit(w, result);
     client_close(w->client);
@@ -533,6 +462,8 @@ int deposit_network(struct cli *c,
     store_close(w->store);
     deposit_end(&w->d);
     self_close(&w->self);
+    certificate_file_free(w->made);
+    free(w->folder);
     free(w->manifest);
     free(w);
     return rv;

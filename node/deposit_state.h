@@ -12,7 +12,7 @@
  *   deposit_tail.c      what follows the segments in a shard; the manifest
  *   deposit_readback.c  reading back before anybody relies on it
  *   deposit_offline.c   into folders; deposit_shards.c, deposit_papers.c
- *   deposit_network.c   to stewards; deposit_columns.c
+ *   deposit_network.c   to stewards; deposit_columns.c, deposit_made.c
  *
  * Each step returns OK, or a status with words in d->errmsg. */
 

@@ -385,6 +385,26 @@ class Faults(NetworkCase):
             self.assertEqual(entries - before.get(member, 0), 1 if member == "Example Lab" else 2, member)
         self.restores(self.cert, tree(model))
 
+    def test_aa_the_same_again_changes_nothing(self):
+        net = self.net
+        model = net.model("once", 2 * MIB)
+        first = net.deposit(model)
+        self.assertFalse(first["already"])
+        before = self.entries()
+        again = net.deposit(model, "--certificate", self.cert)
+        self.assertEqual((again["deposit"], again["already"], again["sealed"]), (first["deposit"], True, True))
+        self.assertEqual(net.verify(self.cert)["deposit"], first["deposit"])
+        self.assertEqual(self.entries(), before)
+        # Another label, a wish, or a touched file: another deposit.
+        ids = {first["deposit"]}
+        for change in (("--label", "another"), ("--again",), ()):
+            if not change:
+                os.utime(os.path.join(model, "run.sh"))
+            made = net.deposit(model, *change)
+            self.assertFalse(made["already"])
+            ids.add(made["deposit"])
+        self.assertEqual(len(ids), 4)
+
     def poke(self, model, name, at):
         with open(os.path.join(model, name), "r+b") as f:
             f.seek(at)
@@ -498,13 +518,17 @@ class Faults(NetworkCase):
         made = net.deposit(model, "--patience", PATIENCE, "--accept-margin", "--certificate", self.cert)
         self.assertEqual((made["receipts"], made["sealed"]), (6, False))
         self.assertFalse(net.verify(self.cert, check=1)["sealed"])
+        self.assertTrue(net.deposit(model, "--accept-margin")["already"])
         away[1].kill()
         away[2].kill()
+        said = net.deposit(model, "--patience", PATIENCE, check=10)
+        self.assertIn("only 4 of 7 stewards", said)
         said = net.deposit(model, "--patience", PATIENCE, "--accept-margin", check=10)
         for words in ("only 4 of 7 stewards", "and 5 must", away[0].name, away[1].name, away[2].name):
             self.assertIn(words, said)
         net.start()
-        self.assertTrue(net.deposit(model)["sealed"])
+        made = net.deposit(model)
+        self.assertEqual((made["sealed"], made["already"]), (True, False))
 
     def test_g_a_steward_that_stands_still_is_set_aside(self):
         net = self.net
