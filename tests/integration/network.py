@@ -8,6 +8,7 @@ The reader is tests/reader/recover.py. CAIRN_KILLS sets how often a process is k
 CAIRN_SEED repeats a run's choices, CAIRN_LIMIT is how many seconds anything may take before it counts as hung.
 """
 
+import atexit
 import glob
 import json
 import os
@@ -19,7 +20,7 @@ import sys
 import time
 import unittest
 
-from network_world import LIMIT, Network, Programs, call, memory_high, spawn, tree, wait, write
+from network_world import KILLED, LIMIT, Network, Programs, call, memory_high, spawn, tree, wait, write
 
 Programs.cairn, Programs.cairnd, Programs.custodian, READER = (os.path.abspath(sys.argv.pop(1)) for _ in range(4))
 KILLS = int(os.environ.get("CAIRN_KILLS", "6"))
@@ -279,7 +280,9 @@ class Life(NetworkCase):
             process = spawn(*net.recover_args(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.moment(0.8)
             process.send_signal(self.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGINT)))
-            self.assertIn(process.wait(LIMIT), (0, -signal.SIGKILL, 130, -signal.SIGINT))
+            code = process.wait(LIMIT)
+            KILLED["recipients"] += code == -signal.SIGKILL
+            self.assertIn(code, (0, -signal.SIGKILL, 130, -signal.SIGINT))
         net.recover(folder, out)
         self.assertEqual(tree(out), self.want)
         net.recover(folder, out)
@@ -362,7 +365,9 @@ class Faults(NetworkCase):
             process.wait(self.rng.uniform(0.02, most))
         except subprocess.TimeoutExpired:
             process.send_signal(sig)
-        return process.wait(LIMIT)
+        code = process.wait(LIMIT)
+        KILLED["labs"] += code == -signal.SIGKILL
+        return code
 
     def test_a_lab_that_is_killed_goes_on(self):
         net = self.net
@@ -473,7 +478,7 @@ class Faults(NetworkCase):
                 down.pop(self.rng.randrange(len(down))).start()
             if self.rng.random() < 0.1 and kills < 3 * KILLS:
                 process.kill()
-                process.wait(LIMIT)
+                KILLED["labs"] += process.wait(LIMIT) == -signal.SIGKILL
             if process.poll() is not None:
                 runs += 1
                 if process.returncode == 0:
@@ -729,4 +734,5 @@ class Care(NetworkCase):
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    atexit.register(lambda: print(f"killed by SIGKILL: {dict(KILLED)}", file=sys.stderr))
     unittest.main(verbosity=2)

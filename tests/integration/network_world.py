@@ -5,6 +5,7 @@ Everything lies in one folder of its own, on addresses 127.x.y.z that nobody els
 Network.close(), or by the kernel when the test itself is killed.
 """
 
+import collections
 import ctypes
 import hashlib
 import http.client
@@ -23,6 +24,8 @@ LIMIT = int(os.environ.get("CAIRN_LIMIT", "240"))
 PR_SET_PDEATHSIG = 1
 SEGMENT_RECORD = 56  # Of a lab's journal, node/journal_commit.c.
 _libc = ctypes.CDLL(None)
+# What was killed in the middle of its work, by what it is.
+KILLED = collections.Counter()
 
 
 class Programs:
@@ -139,13 +142,13 @@ class Steward:
     def end_node(self, sig=signal.SIGKILL):
         if self.node is not None:
             self.node.send_signal(sig)
-            self.node.wait(LIMIT)
+            KILLED["nodes"] += self.node.wait(LIMIT) == -signal.SIGKILL
             self.node = None
 
     def end_custodian(self, sig=signal.SIGKILL):
         if self.custodian is not None:
             self.custodian.send_signal(sig)
-            self.custodian.wait(LIMIT)
+            KILLED["custodians"] += self.custodian.wait(LIMIT) == -signal.SIGKILL
             self.custodian = None
 
     def kill(self):
@@ -286,8 +289,11 @@ class Network:
             wait(lambda: well(s), lambda: f"{s.name} is not connected: {s.status()}\n{s.said()[-3000:]}")
 
     def close(self):
+        before = KILLED.copy()
         for s in self:
             s.kill()
+        KILLED.clear()
+        KILLED.update(before)  # There is no story in these.
         shutil.rmtree(self.temp, ignore_errors=True)
 
     # -- deposits
