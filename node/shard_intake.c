@@ -394,7 +394,11 @@ void intake_done(struct shard_work *w, struct work_call *call)
             work_progress(w, &call->range);
         }
         break;
-    case WORK_OPEN:
+    case WORK_OPEN: /* There are files, and room is taken for the shard. */
+        if (call->status == OK) {
+            work_progress(w, &call->range);
+        }
+        break;
     case WORK_APPEND:
         break;
     case WORK_PROVE:

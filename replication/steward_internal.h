@@ -185,6 +185,7 @@ struct steward_intake {
     uint64_t link;
     uint32_t deposit;
     struct merkle_range range; /* Durable. */
+    bool accepted;             /* Its files are open: the lab may send. */
 };
 
 /* A shard that is sealed or dropped. */
@@ -575,6 +576,10 @@ struct steward_slot *steward_slot_find(struct steward_slot *slots,
                                        size_t len,
                                        uint64_t id,
                                        bool reading);
+/* The files of a shard are open, and its room is taken: tell the lab. */
+void steward_intake_accept(struct steward *s,
+                           struct steward_intake *in,
+                           struct core_out *out);
 struct steward_intake *steward_intake_of_link(struct steward *s, uint64_t link);
 struct steward_intake *steward_intake_of(struct steward *s, uint32_t deposit);
 void steward_on_job(struct steward *s,

@@ -12,11 +12,11 @@ static void offer_refuse(struct steward *s,
     steward_link_next(s, l);
 }
 
-static void offer_accept(struct steward *s,
-                         struct steward_link *l,
-                         const struct steward_deposit *d,
-                         const struct merkle_range *range,
-                         struct core_out *out)
+static void accept_say(struct steward *s,
+                       uint64_t link,
+                       const struct steward_deposit *d,
+                       const struct merkle_range *range,
+                       struct core_out *out)
 {
     s->said.type = MESSAGE_ACCEPT;
     s->said.u.accept = (struct message_accept){
@@ -26,7 +26,17 @@ static void offer_accept(struct steward *s,
         .final_leaves = d->final_leaves,
         .sealed = d->state == STEWARD_HELD,
     };
-    steward_say(s, l->id, out);
+    steward_say(s, link, out);
+}
+
+/* Nothing more is to come in, or it was accepted before. */
+static void offer_accept(struct steward *s,
+                         struct steward_link *l,
+                         const struct steward_deposit *d,
+                         const struct merkle_range *range,
+                         struct core_out *out)
+{
+    accept_say(s, l->id, d, range, out);
     steward_link_next(s, l);
 }
 
@@ -42,7 +52,18 @@ static struct steward_intake *intake_free(struct steward *s)
     return NULL;
 }
 
-/* The job has the link's bulk bytes before the lab hears that it may send. */
+void steward_intake_accept(struct steward *s,
+                           struct steward_intake *in,
+                           struct core_out *out)
+{
+    in->accepted = true;
+    if (steward_link_find(s, in->link) != NULL) {
+        accept_say(s, in->link, &s->deposits[in->deposit], &in->range, out);
+    }
+}
+
+/* The lab hears that it may send when the job has said that there are files
+ * and room for them. */
 static void intake_start(struct steward *s,
                          struct steward_intake *in,
                          const struct steward_link *l,
@@ -137,7 +158,7 @@ static void offer_new(struct steward *s,
     steward_shard_put(s, &d, out);
     merkle_range_init(&none);
     intake_start(s, in, l, index, &none, out);
-    offer_accept(s, l, &d, &none, out);
+    steward_link_next(s, l);
 }
 
 /* The manifest came before the shard: it says whether we are to have it. */
@@ -185,8 +206,10 @@ static void offer_resume(struct steward *s,
     }
     if (d->state == STEWARD_FILLING && !steward_seal_due(s, index, out)) {
         intake_start(s, in, l, index, range, out);
+        steward_link_next(s, l);
+    } else {
+        offer_accept(s, l, d, range, out);
     }
-    offer_accept(s, l, d, range, out);
 }
 
 /* Is this the shard that we have? A text that says why not. */
@@ -233,8 +256,10 @@ static void offer_again(struct steward *s,
                      "an earlier connection still sends that shard and is "
                      "stopped now; try again",
                      out);
-    } else if (in != NULL) {
+    } else if (in != NULL && in->accepted) {
         offer_accept(s, l, d, &in->range, out);
+    } else if (in != NULL) {
+        steward_link_next(s, l); /* It will hear. */
     } else if (d->leaves == 0) {
         offer_resume(s, l, index, &range, out);
     } else if (ev == NULL) {

@@ -82,12 +82,18 @@ static void on_progress(struct steward *s,
         core_act(out, ACT_JOB_CANCEL, in->job, slice_of(NULL, 0));
         return;
     }
+    in->range = report.range;
+    if (!in->accepted) {
+        steward_intake_accept(s, in, out);
+        if (leaves == d->leaves) {
+            return;
+        }
+    }
     if (leaves != d->leaves) {
         d->progress_s = s->wall_ms / 1000;
     }
     d->leaves = leaves;
     d->refused = false;
-    in->range = report.range;
     steward_progress_put(d, &report.range, out);
     if (steward_link_find(s, in->link) != NULL) {
         s->said.type = MESSAGE_DURABLE;

@@ -145,6 +145,7 @@ static void do_open(struct sim *w, unsigned node)
     if (file_has(s, range)) {
         file_cut(s, range->leaves);
         s->durable = s->len;
+        progress(w, node);
     } else {
         s->turn++;
         shard_intake_end(w, node, ERR_MISMATCH);

@@ -438,15 +438,19 @@ static void intake_start(struct world *w,
     f->spec = *job;
     f->job = id;
     f->link = job->link;
+    if (w->disks_full) {
+        intake_end(w, node, f, ERR_FULL);
+        return;
+    }
     ck_assert_uint_ge(f->durable, job->final_leaves);
     if (f->durable < job->range.leaves) {
         f->len = f->durable;
-        intake_report(w, node, f);
     } else {
         f->len = f->durable = job->range.leaves;
         file_range(f, f->len, &range);
         ck_assert_mem_eq(range.nodes, job->range.nodes, sizeof(range.nodes));
     }
+    intake_report(w, node, f);
     if (!link_of(w, job->link)->up) {
         intake_end(w, node, f, ERR_CANCELED);
     }

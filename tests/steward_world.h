@@ -85,6 +85,7 @@ struct world {
     uint8_t psk[32];
     unsigned stewards;
     uint64_t capacity;
+    bool disks_full; /* No intake finds room. */
     struct world_node nodes[WORLD_MEMBERS];
     struct world_link links[WORLD_LINKS_MAX];
     size_t links_len;

@@ -536,6 +536,7 @@ START_TEST(test_shard_jobs_flushes_are_answered_in_order)
     size_t flushes = 0;
 
     intake(1, 0, 0);
+    progressed(1, 0); /* It is open. */
     for (uint64_t at = 0; at < 60; at += 3) {
         append(at, at + 3);
         say_flush();
@@ -559,8 +560,9 @@ START_TEST(test_shard_jobs_cut_and_go_on)
     say_append(40, 300);
     send_bytes(other, LEAVES(300), true);
     say_flush();
-    WAIT(reports_len == 1);
-    ck_assert_uint_eq(reports[0].range.leaves, 340);
+    WAIT(reports_len == 2);
+    ck_assert_uint_eq(reports[0].range.leaves, 0);
+    ck_assert_uint_eq(reports[1].range.leaves, 340);
     reports_len = 0;
     say_cut(40);
     progressed(1, 40); /* The row has to know before a restart. */
@@ -718,13 +720,15 @@ START_TEST(test_shard_jobs_of_one_shard_take_turns)
     reports_len = 0;
     append(0, 10);
     say_flush();
-    WAIT(reports_len == 3);
+    WAIT(reports_len == 4);
     ck_assert_uint_eq(reports[0].job, 4);
     ck_assert_int_ne(reports[0].status, OK);
     ck_assert_uint_eq(reports[1].job, 5);
     ck_assert_int_eq(reports[1].status, OK);
     ck_assert_uint_eq(reports[2].job, 6);
-    ck_assert_uint_eq(reports[2].range.leaves, 10);
+    ck_assert_uint_eq(reports[2].range.leaves, 0);
+    ck_assert_uint_eq(reports[3].job, 6);
+    ck_assert_uint_eq(reports[3].range.leaves, 10);
 }
 END_TEST
 
@@ -1002,10 +1006,12 @@ START_TEST(test_shard_jobs_drop)
     intake(5, 0, 0);
     append(0, 10);
     say_flush();
-    WAIT(reports_len == 2);
+    WAIT(reports_len == 3);
     ck_assert_uint_eq(reports[0].job, 4);
     ck_assert_uint_eq(reports[1].job, 5);
-    ck_assert_uint_eq(reports[1].range.leaves, 10);
+    ck_assert_uint_eq(reports[1].range.leaves, 0);
+    ck_assert_uint_eq(reports[2].job, 5);
+    ck_assert_uint_eq(reports[2].range.leaves, 10);
 }
 END_TEST
 
