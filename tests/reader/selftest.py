@@ -777,6 +777,13 @@ def test_shares_that_are_given_twice(dep):
         for order in itertools.permutations((*shares, copy)):
             code, said, _ = run(deposit, range(4), order)
             check(code == 0 and restored(deposit.files), said)
+    # the same residues in another encoding
+    for at in (-66, -32):
+        raw = bytearray(read(dep.share(2)))
+        raw[at:at + 32 or None] = (int.from_bytes(raw[at:at + 32 or None], "little") + q).to_bytes(32, "little")
+        write(copy, raw)
+        code, said, _ = run(dep, range(4), (1, copy, 3))
+        check(code == 20 and "not a key share" in said, said)
     # the share of one index under the number of another
     forged = read(dep.share(2)).replace(b"\2\xc4\x20", b"\4\xc4\x20")
     check(forged != read(dep.share(2)), "the index is there")
