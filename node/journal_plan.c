@@ -51,7 +51,7 @@ static void plan_read_polynomial(struct canon_reader *r,
     struct slice s =
         canon_bin(r, t * sizeof(struct scalar), t * sizeof(struct scalar));
 
-    if (s.size == t * sizeof(struct scalar)) {
+    if (s.size > 0) {
         memcpy(out, s.data, s.size);
     }
     for (uint16_t i = 0; i < t; i++) {

@@ -488,7 +488,7 @@ START_TEST(test_charter_members_differ)
     if (_i == CLASH_OPERATOR_OF_LAB) {
         a = member_of(CARD_LAB);
     }
-    if (_i == CLASH_ID_IS_NODE_KEY) {
+    if (_i == CLASH_ID || _i == CLASH_NODE_KEY || _i == CLASH_ID_IS_NODE_KEY) {
         /* A member whose node key is no longer its id. */
         member_init(&rotated, 50, CARD_STEWARD);
         a->node = rotated.node;

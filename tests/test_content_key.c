@@ -135,6 +135,27 @@ START_TEST(test_content_key_every_segment_has_its_own)
 }
 END_TEST
 
+/* Two segments with one plaintext, even under one salt, have nothing in
+ * common. */
+START_TEST(test_content_key_equal_content_is_not_seen)
+{
+    static uint8_t sealed[2][CHUNKED_HEADER_SIZE + CHUNKED_SEALED_SIZE + 5016];
+    static uint8_t plain[CHUNKED_CHUNK_SIZE + 5000];
+    const uint8_t salt[CHUNKED_SALT_SIZE] = {9};
+    uint8_t key[CHUNKED_KEY_SIZE];
+    struct digest context;
+
+    for (size_t i = 0; i < 2; i++) {
+        content_key_segment(&k, 7 + i, key, &context);
+        chunked_seal_all(key, salt, digest_slice(&context),
+                         slice_of(plain, sizeof(plain)), sealed[i]);
+    }
+    for (size_t at = sizeof(salt); at + 16 <= sizeof(sealed[0]); at += 16) {
+        ck_assert_mem_ne(sealed[0] + at, sealed[1] + at, 16);
+    }
+}
+END_TEST
+
 /* Nothing stays. */
 START_TEST(test_content_key_wipe)
 {
@@ -154,6 +175,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_content_key_belongs_to_its_deposit);
     tcase_add_test(tc, test_content_key_other_secret_has_other_commitment);
     tcase_add_test(tc, test_content_key_every_segment_has_its_own);
+    tcase_add_test(tc, test_content_key_equal_content_is_not_seen);
     tcase_add_test(tc, test_content_key_wipe);
     suite_add_tcase(s, tc);
     return s;

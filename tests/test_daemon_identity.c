@@ -280,6 +280,9 @@ START_TEST(test_daemon_identity_members)
     cert.not_after_s = NOW_S - 2 * DAY_S;
     cert.not_before_s = NOW_S - 3 * DAY_S;
     ck_assert_int_eq(show(&l, &cert, &lab.node), ERR_DENIED);
+    cert = member_cert(&lab, 7);
+    cert.net.bytes[0] ^= 1; /* It is a member of two networks. */
+    ck_assert_int_eq(show(&l, &cert, &lab.node), ERR_DENIED);
     ck_assert_int_eq(daemon_on_identity(d, &l, slice_str("nothing"), l.remote),
                      ERR_DENIED);
     ck_assert_int_eq(show_recipient(&l, 10, 7), ERR_DENIED);

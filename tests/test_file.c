@@ -490,6 +490,7 @@ Suite *suite_make(void)
     TCase *tc = tcase_create("file");
 
     tcase_add_checked_fixture(tc, setup, scratch_remove);
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_file_read);
     tcase_add_test(tc, test_file_read_refusals);
     tcase_add_test(tc, test_file_read_unsized);

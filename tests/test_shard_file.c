@@ -207,25 +207,42 @@ START_TEST(test_shard_file_flipped_leaf)
 }
 END_TEST
 
-/* A flipped bit anywhere in the tree, or a tree that is cut, is found when the
- * shard is opened, and the tree is made again. */
+/* The first bytes of the tree. */
+static void tree_get(uint8_t *out, uint64_t size)
+{
+    int fd = open(scratch_path("shard-00/tree"), O_RDONLY);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, out, size, 0), (ssize_t)size);
+    close(fd);
+}
+
+/* A flipped bit anywhere in the tree, or a tree that is cut or too long, is
+ * found when the shard is opened, and the tree is made again. */
 START_TEST(test_shard_file_torn_tree_is_made_again)
 {
     const uint64_t leaves = 100;
     uint64_t size = shard_tree_size(leaves);
+    uint8_t want[1024], got[1024];
 
+    ck_assert_uint_le(size, sizeof(want));
     make(leaves);
+    tree_get(want, size);
     for (uint64_t at = 0; at < size; at++) {
         if (at % 2 == 0) {
             flip("shard-00/tree", at);
         } else {
-            ck_assert_int_eq(truncate(scratch_path("shard-00/tree"), (off_t)at),
+            uint64_t to = at % 10 == 9 ? size + at : at;
+
+            ck_assert_int_eq(truncate(scratch_path("shard-00/tree"), (off_t)to),
                              0);
         }
         ck_assert_int_eq(open_it(leaves), OK);
         ck_assert_int_eq(read_run(at % leaves, 1), OK);
         shard_file_close(&f);
         ck_assert_uint_eq(size_of("shard-00/tree"), size);
+        tree_get(got, size);
+        ck_assert_bytes_eq(got, want, size);
         ck_assert(!is_there("shard-00/tree.new"));
     }
     ck_assert_int_eq(open_it(leaves), OK);

@@ -262,6 +262,7 @@ void vectors_merkle(json_t *root, struct vectors_report *r)
         run_rfc6962(root, r);
     } else if (json_object_get(root, "shards") != NULL) {
         run_shards(json_object_get(root, "shards"), r);
+        vectors_skip(r, "challenge: no audits yet");
     } else if (json_object_get(root, "start") != NULL) {
         vectors_skip(r, "proofs of subtrees are not spoken here");
     } else if (json_object_get(root, "leafIdx") != NULL) {

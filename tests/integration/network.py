@@ -9,6 +9,7 @@ CAIRN_SEED repeats a run's choices, CAIRN_LIMIT is how many seconds anything may
 """
 
 import atexit
+import collections
 import glob
 import json
 import os
@@ -122,6 +123,8 @@ class Life(NetworkCase):
 
     @classmethod
     def prepare(cls):
+        for s in cls.net:
+            s.node_options = s.custodian_options = ["--verbose"]
         super().prepare()
         cls.model = cls.net.model("model", 8 * MIB)
         cls.want = tree(cls.model)
@@ -312,6 +315,57 @@ class Life(NetworkCase):
         self.all_say(release, lambda r: sorted(r.get("decisions", [])) == names and r["open"])
         net.recover(folder, self.path("stormy"))
         self.assertEqual(tree(self.path("stormy")), self.want)
+
+    def secrets(self):
+        """Each secret of this network that lies in the clear in a file, with the files that it may be in."""
+        found = collections.defaultdict(set)
+        for at, _, names in os.walk(self.net.temp):
+            for path in (os.path.join(at, name) for name in names):
+                if not os.path.isfile(path):
+                    continue
+                with open(path, "rb") as f:
+                    data = f.read(1 << 16)
+                if data[:4] == b"CRNK":
+                    self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
+                    self.assertEqual(data[5], 0, "in the clear, so that the test can read it")
+                    payload, purpose = data[68:-16], data[6]
+                    parts = [payload] if len(payload) == 32 else reader.unpack_all(payload)[1:4]
+                    for part in parts[:2] if purpose == 5 else parts:  # A recipient's third is public.
+                        found[part].add(path)
+                elif data[:8] == b"CRNSHARE":
+                    share = reader.read_share(path)
+                    for scalar in (share.f, share.g):
+                        found[scalar.to_bytes(32, "little")].add(path)
+                elif os.path.basename(path) == "ticket":
+                    self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
+                    found[data[-32:]].add(path)
+        return found
+
+    def test_i_secrets_stay_in_their_places(self):
+        net = self.net
+        _, folder = net.release(self.cert, self.rng.sample(net.stewards, 3))
+        done = net.recover(folder, self.path("restored-i"), "--verbose", "--save-shares", self.path("opened-i"))
+        write(self.path("recover.log"), done.stdout + done.stderr)
+        secrets = self.secrets()
+        # Of nodes, custodians, lab, recipient, network, release; and three shares.
+        self.assertGreaterEqual(len(secrets), 7 * 3 + 7 * 3 + 3 + 2 + 1 + 1 + 3 * 2)
+        self.assertTrue(all(len(secret) == 32 for secret in secrets))
+        looked = 0
+        for at, _, names in os.walk(net.temp):
+            for path in (os.path.join(at, name) for name in names if name not in ("shard", "tree")):
+                if not os.path.isfile(path) or at.startswith((self.model, self.path("restored-i"))):
+                    continue
+                with open(path, "rb") as f:
+                    data = f.read()
+                looked += 1
+                for secret, places in secrets.items():
+                    if path not in places:
+                        self.assertFalse(secret in data or secret.hex().encode() in data.lower(),
+                                         f"{path} holds a secret of {places}")
+        self.assertTrue(all(s.said() and s.custodian_said() for s in net))
+        self.assertGreater(looked, 7 * 10)
+        shutil.rmtree(self.path("restored-i"))
+        shutil.rmtree(self.path("opened-i"))
 
     # -- the end
 

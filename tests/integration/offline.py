@@ -399,13 +399,13 @@ class Offline(unittest.TestCase):
         self.recover(range(4), (1, 2, 3))
         self.assertEqual(tree(self.path("restored")), tree(self.model))
 
-    def interrupted(self):
-        """A deposit that was killed after some segments were committed."""
+    def interrupted(self, least=20):
+        """A deposit that was killed after so many segments were committed."""
         args = ("deposit", "create", "--offline", self.out, "--segment-size", "64KiB", "--ignore-lint", "--codec", "raw",
                 self.model)
         p = subprocess.Popen([CAIRN, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         segments = os.path.join(self.out, "journal", "segments")
-        while not (os.path.exists(segments) and os.path.getsize(segments) >= 56 * 20):
+        while not (os.path.exists(segments) and os.path.getsize(segments) >= 56 * least):
             self.assertIsNone(p.poll(), "too fast to be interrupted")
             time.sleep(0.002)
         p.send_signal(signal.SIGKILL)
@@ -423,6 +423,44 @@ class Offline(unittest.TestCase):
         self.assertIn("changed since the deposit began", done.stderr)
         self.flip(path, 1000)
         self.create("--codec", "raw")
+        self.recover(range(4), (1, 2, 3))
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+
+    def salts(self, name, segments):
+        """With what the first of these segments begin: five leaves a cell each, when they are raw."""
+        with open(os.path.join(self.shard(0), name), "rb") as f:
+            return [f.seek(4096 * (1 + 5 * i)) and f.read(24) for i in range(segments)]
+
+    def test_an_older_journal_that_is_put_back(self):
+        self.small_model(30_000_000)
+        journal, older = os.path.join(self.out, "journal"), self.path("older")
+        self.interrupted()
+        shutil.copytree(journal, older)
+        before = os.path.getsize(os.path.join(older, "segments")) // 56
+        self.interrupted(before + 40)
+        after = os.path.getsize(os.path.join(journal, "segments")) // 56
+        seen = self.salts("shard.part", after)
+        shutil.rmtree(journal)
+        shutil.copytree(older, journal)
+        self.create("--codec", "raw")
+        salts = self.salts("shard", after)
+        self.assertEqual(salts[:before - 1], seen[:before - 1])
+        self.assertGreater(after, before + 20)
+        self.assertEqual(len(set(salts[before:]) & set(seen)), 0, "what is sealed again is sealed under new salts")
+        self.recover(range(3, 7), (2, 4, 6))
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+
+    def test_a_journal_that_is_lost(self):
+        self.small_model(30_000_000)
+        self.interrupted()
+        with open(os.path.join(self.shard(0), "shard.part"), "rb") as f:
+            before = f.read(4096).split(b"\n")[1]
+        shutil.rmtree(os.path.join(self.out, "journal"))
+        self.create("--codec", "raw")
+        with open(os.path.join(self.shard(0), "shard"), "rb") as f:
+            after = f.read(4096).split(b"\n")[1]
+        self.assertTrue(before.startswith(b"Deposit: ") and after.startswith(b"Deposit: "))
+        self.assertNotEqual(before, after)
         self.recover(range(4), (1, 2, 3))
         self.assertEqual(tree(self.path("restored")), tree(self.model))
 

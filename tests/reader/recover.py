@@ -393,10 +393,11 @@ def recover_key(m, shares, given, report):
         else:
             if not ours:
                 report.note(f"{share.name} is of another manifest, epoch {share.epoch}: only of use with its like")
-            groups[share.manifest_hash, share.epoch][share.i] = share
+            groups[share.manifest_hash, share.epoch][share.i, share.f, share.g] = share
 
-    for group in groups.values():
-        for chosen in itertools.islice(itertools.combinations(group.values(), m.t), MAX_TRIES):
+    for group in groups.values():           # of one i there may be a damaged copy, too
+        sets = (c for c in itertools.combinations(group.values(), m.t) if len({share.i for share in c}) == m.t)
+        for chosen in itertools.islice(sets, MAX_TRIES):
             s = 0
             for a in chosen:                                    # Lagrange, at zero
                 weight = 1
@@ -408,7 +409,7 @@ def recover_key(m, shares, given, report):
             prk = hmac.digest(salt, s.to_bytes(32, "little"), "sha512")         # HKDF-Extract
             if hmac.compare_digest(hkdf_expand(prk, b"cairn/v1/key-commit", 32), m.key_commitment):
                 return hkdf_expand(prk, b"cairn/v1/content-root", 32)
-    most = max((len(group) for group in groups.values()), default=0)
+    most = max((len({i for i, _, _ in group}) for group in groups.values()), default=0)
     if most >= m.t:
         raise Stop(INTEGRITY, f"no {m.t} of the {most} shares give the key that the manifest commits to: "
                               "ask the stewards to open their shares again")

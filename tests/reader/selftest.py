@@ -219,6 +219,7 @@ class Deposit:
         entries = lie.get("entries", lambda e: e)(entries)
         catalogue = pack([1, len(entries), len(stream), label, 1700000000, "selftest"])
         catalogue += b"".join(pack(e) for e in entries) + pack(lie.get("provenance", [b"statement"])) + lie.get("catalogue_tail", b"")
+        catalogue = lie.get("catalogue", lambda c: c)(catalogue)
         parts = [catalogue[o:o + segment_size] for o in range(0, len(catalogue), segment_size)]
         catalogue_segments = len(parts)
         segments += parts
@@ -261,11 +262,11 @@ class Deposit:
         payload = [1, [1, 1, 1, 1], net, deposit, label, 1700000000, len(stream), segment_size, len(segments),
                    catalogue_segments, k, n, t, len(shards[0]), roots, [], epoch, commitments, key_commitment,
                    pack([1, 2, 1]), 0, 0, 0]
-        payload = pack(lie.get("payload", lambda x: x)(payload))
+        payload = lie.get("payload_bytes", lambda x: x)(pack(lie.get("payload", lambda x: x)(payload)))
         manifest_hash = hashlib.sha256(payload).digest()
         header = [1, net, author, 0, 0, bytes(32), hashlib.sha256(b"").digest(), 1, len(payload), manifest_hash,
                   1700000000000, 0]
-        header = pack(lie.get("header", lambda h: h)(header))
+        header = lie.get("header_bytes", lambda x: x)(pack(lie.get("header", lambda h: h)(header)))
         manifest = pack([header, self.key.sign(th("sha512", b"feed", net, header)), payload])
         for index in range(n):
             os.makedirs(self.shard(index))
@@ -716,6 +717,100 @@ def test_wicked_segments(_):
     check(code == 20 and "commitment does not hold" in said, said)
     code, said, _ = run(make("wicked", key_commitment=True), ALL, SHARES)
     check(code == 20 and "the key that the manifest commits to" in said, said)
+
+
+def test_bombs_in_the_catalogue(_):
+    """What is small when sealed and large when read: refused before it costs anything."""
+    zip_ = zstandard.ZstdCompressor().compress
+
+    def sealed(frame):              # the last segment is the catalogue
+        return lambda i, m: struct.pack("<BI", 1, 65536) + frame if i == 2 else m
+    hides = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 26))
+    for name, more in {
+        "frame": dict(message=sealed(zip_(bytes(1 << 28)))), "frame that hides its size": dict(message=sealed(hides)),
+        "frame after frame": dict(message=sealed(zip_(bytes(65536)) * 2)),
+        "array": dict(catalogue=lambda c: b"\xdd\xff\xff\xff\xff" + c), "text": dict(catalogue=lambda c: b"\xdb\xff\xff\xff\xff"),
+        "tower": dict(catalogue=lambda c: b"\x91" * 100_000), "files": dict(catalogue=lambda c: b"\x96\1\xcf" + b"\xff" * 8 + c[3:]),
+    }.items():
+        code, said, _ = run(make("wicked", **more), range(4), (1, 2, 3))
+        check(code == 20 and "catalogue cannot be read" in said, f"{name}: {said}")
+        check(not os.path.exists(os.path.join(TEMP, "out")), name)
+
+
+def test_torn_shards(dep):
+    """Cut at any place, a shard is named; what others give is enough."""
+    path, end = os.path.join(dep.shard(2), "shard"), dep.shard_size
+    cuts = [0, 1, 4095, 4096, dep.table_offset, end - 4096, end - 4095, end - 4016, end - 3985, end - 3984, end - 1]
+    for cut in cuts + [rng.randrange(end) for _ in range(5)]:
+        with broken(path, lambda data: data[:cut]):
+            code, said, result = run(dep, range(5), (1, 2, 3))
+            check(code == 0 and restored(FILES), f"cut at {cut}: {said}")
+            check({d["what"] for d in result["damaged"]} == {path} and f"has {cut} bytes, not {end}" in said, said)
+            code, said, _ = run(dep, range(4), (1, 2, 3))
+            check(code in (0, 20) and f"DAMAGED {path}" in said, f"cut at {cut}: {said}")
+            check(code == 20 or restored(FILES), said)
+    for data in (b"\0" * 10, b"CRNTRAIL" * 600):                # something behind the end
+        with broken(path, lambda before: before + data):
+            code, said, _ = run(dep, range(5), (1, 2, 3), "--verify", "--only", "empty")
+            check(code == 20 and f"DAMAGED {path}" in said and restored({"empty": FILES["empty"]}), said)
+    for name in ("shard", "manifest"):
+        path = os.path.join(dep.shard(2), name)
+        os.rename(path, path + ".away")
+        os.mkdir(path)
+        try:
+            code, said, _ = run(dep, range(5), (1, 2, 3))
+            check(code == 0 and restored(FILES) and "Is a directory" in said, said)
+        finally:
+            os.rmdir(path)
+            os.rename(path + ".away", path)
+
+
+def test_shares_that_are_given_twice(dep):
+    """One share in many files counts once, and a damaged copy does not displace a sound one."""
+    copy, other = os.path.join(TEMP, "copy-of-share"), make("twice", reshared=True)
+    for deposit, suffix in ((dep, ""), (other, "-new")):
+        shares = [deposit.share(i) + suffix for i in (1, 2, 3)]
+        shutil.copy(shares[1], copy)
+        code, said, _ = run(deposit, range(4), (shares[0], shares[1], copy, copy))
+        check(code == 21 and "2 different usable key shares" in said, said)
+        write(copy, flip(-50)(read(copy)))
+        for order in itertools.permutations((*shares, copy)):
+            code, said, _ = run(deposit, range(4), order)
+            check(code == 0 and restored(deposit.files), said)
+    # the same residues in another encoding
+    for at in (-66, -32):
+        raw = bytearray(read(dep.share(2)))
+        raw[at:at + 32 or None] = (int.from_bytes(raw[at:at + 32 or None], "little") + q).to_bytes(32, "little")
+        write(copy, raw)
+        code, said, _ = run(dep, range(4), (1, copy, 3))
+        check(code == 20 and "not a key share" in said, said)
+    # the share of one index under the number of another
+    forged = read(dep.share(2)).replace(b"\2\xc4\x20", b"\4\xc4\x20")
+    check(forged != read(dep.share(2)), "the index is there")
+    write(copy, forged)
+    code, said, _ = run(dep, range(4), (1, 2, copy))
+    check(code == 20 and "share 4 does not fit the commitments" in said, said)
+
+
+def test_no_bit_ends_without_words(_):
+    """One bit, inside of what is signed and sealed, by someone with the keys: refused in words, or restored."""
+    seen = {0: 0, 20: 0}
+
+    def flip_any(data):
+        return flip(rng.randrange(len(data)))(data)
+    layers = dict(catalogue=flip_any, payload_bytes=flip_any, header_bytes=flip_any, table=flip_any,
+                  message=lambda i, m: flip(rng.randrange(min(40, len(m))))(m) if i == 2 else m)
+    for layer, change in layers.items():
+        for _ in range(20 if layer == "catalogue" else 5):
+            dep = make("wicked", **{layer: change})
+            before = set(os.listdir(TEMP)) - {"out"}
+            code, said, result = run(dep, range(4), (1, 2, 3))
+            check(code in (0, 1, 20, 21) and ("error" in result) == (code != 0), f"{layer}: {code} {said}")
+            check(code == 0 or result["error"] in said and len(result["error"]) > 20, said)
+            check(set(os.listdir(TEMP)) - {"out"} == before, f"{layer}: nothing is written beside OUT")
+            check("Traceback" not in said, said)
+            seen[code] = seen.get(code, 0) + 1
+    check(seen[0] > 0 and seen[20] > 15, f"{seen}")
 
 
 def test_other_deposits(dep):
