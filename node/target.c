@@ -23,24 +23,29 @@ int target_open(struct target *t, const char *path, bool force, char *errmsg)
     /* Two at once would take each other's temporary files. Some file systems
      * cannot lock a folder; there file_place() notices. */
     if (flock(t->root, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        close(t->root);
-        t->root = -1;
         errmsg_set(errmsg,
                    "another process is restoring into '%s'; wait for it or "
                    "choose another folder",
                    path);
-        return ERR_BUSY;
+        rv = ERR_BUSY;
+        goto err;
     }
     t->path = strdup(path);
-    if (t->path == NULL) {
-        close(t->root);
-        t->root = -1;
+    if (t->path == NULL || hasher_new(&t->hasher) != OK) {
         errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        rv = ERR_NOMEM;
+        goto err;
     }
     t->force = force;
+    bulk_file_init(&t->bulk);
     sha256_init(&t->hash);
     return OK;
+
+err:
+    free(t->path);
+    close(t->root);
+    t->root = -1;
+    return rv;
 }
 
 /* A file that was being written is not worth keeping: its bytes are still in
@@ -76,7 +81,9 @@ void target_close(struct target *t)
     free(t->files);
     free(t->path);
     close(t->root);
+    hasher_free(t->hasher);
     sha256_close(&t->hash);
+    bulk_file_close(&t->bulk);
     memset(t, 0, sizeof(*t));
     t->root = t->fd = -1;
 }

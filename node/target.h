@@ -1,8 +1,8 @@
 #ifndef CAIRN_NODE_TARGET_H
 #define CAIRN_NODE_TARGET_H
 
-#include "crypto/hash.h"
-#include "node/file.h"
+#include "node/bulk_file.h"
+#include "node/hasher.h"
 #include "protocol/catalogue.h"
 
 /* Where a model is restored to: a folder that is written as the plaintext
@@ -13,7 +13,10 @@
  * with openat() and O_NOFOLLOW. One process at a time works in it. What exists
  * and equals the catalogue (size and SHA-256) is left alone; what differs is an
  * error unless |force|. Running again after an interruption restores only what
- * is missing. */
+ * is missing.
+ *
+ * Calls block; target_take() is for the I/O pool, while other threads make the
+ * next segments. It hashes and writes at the same time. */
 
 struct target {
     int root; /* Descriptor of the folder. */
@@ -27,7 +30,9 @@ struct target {
     size_t file;                /* The one being written. */
     int fd;
     uint64_t file_at;
+    struct bulk_file bulk; /* Writes to |fd|. */
     struct sha256 hash;
+    struct hasher *hasher;
 };
 
 /* Open or create |path|; ERR_BUSY when another process restores into it. */
@@ -54,7 +59,8 @@ size_t target_segments(const struct target *t, uint64_t *wanted, size_t max);
 
 /* Take the plaintext of |segment|; segments come in ascending order, and those
  * that hold nothing wanted may be left out. Writes, and finishes each file:
- * checks its SHA-256 (ERR_MISMATCH), sets its mode, fsyncs, renames. */
+ * checks its SHA-256 (ERR_MISMATCH), sets its mode, fsyncs, renames. Plaintext
+ * in aligned memory (BULK_FILE_ALIGN) is cheaper. */
 MUST_CHECK int target_take(struct target *t,
                            uint64_t segment,
                            struct slice plain,

@@ -33,7 +33,7 @@ static int file_start(struct target *t, char *errmsg)
     (void)unlinkat(folder, part, 0);
     t->fd = openat(folder, part,
                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (t->fd < 0) {
+    if (t->fd < 0 || bulk_file_start(&t->bulk, t->fd, f->size) != OK) {
         rv = write_fail(f, errmsg);
     }
     close(folder);
@@ -140,6 +140,25 @@ static int file_finish(struct target *t, char *errmsg)
     return rv;
 }
 
+/* Hash and write a piece of the current file, the one while the other. */
+static int file_put(struct target *t, struct slice piece, char *errmsg)
+{
+    int rv;
+
+    hasher_start(t->hasher, &t->hash, piece);
+    rv = bulk_file_put(&t->bulk, piece);
+    t->file_at += piece.size;
+    if (rv == OK && t->file_at == t->files[t->file].size) {
+        rv = bulk_file_finish(&t->bulk);
+        assert(rv != OK || t->bulk.at == t->file_at);
+    }
+    if (rv != OK) {
+        rv = write_fail(&t->files[t->file], errmsg);
+    }
+    hasher_wait(t->hasher);
+    return rv;
+}
+
 /* Take what |segment| holds of the current file. */
 static int file_take(struct target *t,
                      uint64_t segment,
@@ -171,12 +190,11 @@ static int file_take(struct target *t,
     if (piece.size > left) {
         piece.size = (size_t)left;
     }
-    if (file_write_at(t->fd, t->file_at, piece.data, piece.size) != OK) {
-        return write_fail(f, errmsg);
+    rv = file_put(t, piece, errmsg);
+    if (rv == OK && t->file_at == f->size) {
+        rv = file_finish(t, errmsg);
     }
-    sha256_update(&t->hash, piece);
-    t->file_at += piece.size;
-    return t->file_at == f->size ? file_finish(t, errmsg) : OK;
+    return rv;
 }
 
 int target_take(struct target *t,

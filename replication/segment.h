@@ -88,7 +88,8 @@ MUST_CHECK int segment_rebuild(const struct erasure_plan *plan,
                                uint32_t cell_leaves);
 
 /* Authenticate, then decode. The ciphertext in |data| is overwritten. On OK
- * |*plain| points into |data| (raw) or |scratch| (segment_size bytes).
+ * |*plain| begins at |data| (raw) or |scratch| (segment_size bytes), and so is
+ * aligned as they are.
  * ERR_AUTH: a cell is damaged or the key is wrong; ERR_BAD: the lab sealed
  * something that is no segment; ERR_UNSUPPORTED: a codec not known here. */
 MUST_CHECK int segment_open(const struct segment_params *p,

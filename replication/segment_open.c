@@ -20,16 +20,21 @@ int segment_rebuild(const struct erasure_plan *plan,
     return OK;
 }
 
-/* Open all chunks of |data| and move the message together at its beginning.
- * Each chunk is opened where it lies: the cipher works in place or apart, but
- * not on memory that overlaps itself. */
-static int open_chunks(const struct chunked *c, uint8_t *data, size_t left)
+/* Open all chunks of |data|, move the message's |header| out and the payload
+ * together at the beginning. Each chunk is opened where it lies: the cipher
+ * works in place or apart, but not on memory that overlaps itself. */
+static int open_chunks(const struct chunked *c,
+                       uint8_t *data,
+                       size_t left,
+                       uint8_t header[SEGMENT_HEADER_SIZE])
 {
     uint8_t *from = data + CHUNKED_HEADER_SIZE, *to = data;
+    size_t skip = SEGMENT_HEADER_SIZE;
     size_t size;
     uint64_t index = 0;
     int rv;
 
+    assert(left >= skip);
     do { /* The last chunk is shorter than the others, and may be empty. */
         size = left < CHUNKED_CHUNK_SIZE ? left : CHUNKED_CHUNK_SIZE;
         rv = chunked_open(c, index++, slice_of(from, size + AEAD_TAG_SIZE),
@@ -37,10 +42,12 @@ static int open_chunks(const struct chunked *c, uint8_t *data, size_t left)
         if (rv != OK) {
             return rv;
         }
-        memmove(to, from, size);
+        memcpy(header, from, skip);
+        memmove(to, from + skip, size - skip);
         from += size + AEAD_TAG_SIZE;
-        to += size;
+        to += size - skip;
         left -= size;
+        skip = 0;
     } while (size == CHUNKED_CHUNK_SIZE);
     return OK;
 }
@@ -48,7 +55,8 @@ static int open_chunks(const struct chunked *c, uint8_t *data, size_t left)
 static int open_message(const struct segment_params *p,
                         uint64_t index,
                         uint8_t *data,
-                        size_t message_size)
+                        size_t message_size,
+                        uint8_t header[SEGMENT_HEADER_SIZE])
 {
     struct chunked c;
     struct digest context;
@@ -59,7 +67,7 @@ static int open_message(const struct segment_params *p,
     rv = chunked_open_init(&c, key, digest_slice(&context), data);
     secret_wipe(key, sizeof(key));
     if (rv == OK) {
-        rv = open_chunks(&c, data, message_size);
+        rv = open_chunks(&c, data, message_size, header);
         chunked_wipe(&c);
     }
     return rv;
@@ -73,6 +81,7 @@ int segment_open(const struct segment_params *p,
                  uint8_t *scratch,
                  struct slice *plain)
 {
+    uint8_t header[SEGMENT_HEADER_SIZE];
     struct slice payload;
     uint64_t message_size;
     uint32_t plain_size;
@@ -83,24 +92,23 @@ int segment_open(const struct segment_params *p,
         message_size < SEGMENT_HEADER_SIZE) {
         return ERR_BAD;
     }
-    rv = open_message(p, index, data, (size_t)message_size);
+    rv = open_message(p, index, data, (size_t)message_size, header);
     if (rv != OK) {
         return rv;
     }
-    plain_size = u32le_load(data + 1);
-    payload = slice_of(data + SEGMENT_HEADER_SIZE,
-                       (size_t)message_size - SEGMENT_HEADER_SIZE);
+    plain_size = u32le_load(header + 1);
+    payload = slice_of(data, (size_t)message_size - SEGMENT_HEADER_SIZE);
     if (plain_size > p->segment_size) {
         return ERR_BAD;
     }
-    if (data[0] == CODEC_RAW) {
+    if (header[0] == CODEC_RAW) {
         if (payload.size != plain_size) {
             return ERR_BAD;
         }
         *plain = payload;
         return OK;
     }
-    if (data[0] != CODEC_ZSTD) {
+    if (header[0] != CODEC_ZSTD) {
         return ERR_UNSUPPORTED;
     }
     rv = codec_decode(codec, CODEC_ZSTD, payload, scratch, plain_size);

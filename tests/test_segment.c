@@ -98,6 +98,8 @@ static void opens_to_plain(uint64_t index, size_t plain_size)
 {
     ck_assert_int_eq(open_as(index, res.ciphertext_size), OK);
     ck_assert_uint_eq(opened.size, plain_size);
+    /* As aligned as the memory that was given. */
+    ck_assert(opened.data == data || opened.data == scratch);
     if (plain_size > 0) {
         ck_assert_bytes_eq(opened.data, room.plain, plain_size);
     }
