@@ -393,6 +393,7 @@ int shard_file_seal(struct shard_file *f,
     }
     rv = folder_sync(f->folder, errmsg);
     if (rv == OK) {
+        f->root = *root;
         f->sealed = true;
     }
     return rv;
@@ -502,6 +503,7 @@ int shard_file_open(struct shard_file *f,
         goto err;
     }
     f->size = size;
+    f->root = *root;
     f->sealed = true;
     f->tree.leaves = size / LEAF_SIZE;
     f->tree.fd = file_open_at(f, "tree", O_RDONLY, ignored);

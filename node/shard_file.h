@@ -19,6 +19,7 @@ struct shard_file {
     uint64_t size;             /* Written so far, or the whole. */
     uint64_t reserved;         /* Blocks taken in advance, in bytes. */
     struct merkle_range range; /* While writing: over [0, size). */
+    struct digest root;        /* When sealed. */
     bool sealed, failed;
 };
 
@@ -77,7 +78,8 @@ MUST_CHECK int shard_file_read(const struct shard_file *f,
                                uint8_t *scratch,
                                char *errmsg);
 
-/* Proof nodes for the run of leaves, for readers that have only the root. */
+/* Proof nodes for the run of leaves, for readers that have only the root.
+ * ERR_MISMATCH when what the disk gives does not lead there. */
 MUST_CHECK int shard_file_prove(const struct shard_file *f,
                                 uint64_t first,
                                 uint64_t count,

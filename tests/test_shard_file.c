@@ -339,6 +339,57 @@ START_TEST(test_shard_file_proofs)
 }
 END_TEST
 
+static int prove_run(uint64_t first, uint64_t count, uint64_t leaves)
+{
+    struct digest nodes[MERKLE_RUN_NODES_MAX];
+    struct digest root = root_of(leaves);
+    size_t len = 0;
+    int rv =
+        shard_file_prove(&f, first, count, nodes, MERKLE_RUN_NODES_MAX, &len);
+
+    if (rv == OK) {
+        ck_assert_int_eq(merkle_run_verify(leaves, first, count, &hashes[first],
+                                           nodes, len, &root),
+                         OK);
+    }
+    return rv;
+}
+
+/* Damage next to a run is never proven with: whatever byte of shard or tree
+ * changes under an open file, a proof is right or there is none. */
+START_TEST(test_shard_file_no_proof_from_damage)
+{
+    const uint64_t leaves = 166; /* Ten groups, and six leaves alone. */
+    uint64_t size = shard_tree_size(leaves);
+
+    make(leaves);
+    ck_assert_int_eq(open_it(leaves), OK);
+    for (uint64_t bad = 0; bad < leaves; bad++) {
+        uint64_t at = bad * LEAF_SIZE + rng_below(&rng, LEAF_SIZE);
+        uint64_t group = bad / 16 * 16;
+
+        flip("shard-00/shard", at);
+        if (bad < 160) {
+            ck_assert_int_eq(prove_run(bad ^ 1, 1, leaves), ERR_MISMATCH);
+            ck_assert_int_eq(prove_run(group ^ 16, 16, leaves), OK);
+        }
+        for (uint64_t i = group; i < group + 16 && i < leaves; i++) {
+            (void)prove_run(i, 1 + rng_below(&rng, leaves - i), leaves);
+        }
+        flip("shard-00/shard", at);
+    }
+    for (uint64_t at = 0; at < size; at++) {
+        flip("shard-00/tree", at);
+        (void)prove_run(rng_below(&rng, leaves), 1, leaves);
+        flip("shard-00/tree", at);
+    }
+    ck_assert_int_eq(prove_run(3, 20, leaves), OK);
+    flip("shard-00/tree", 32); /* The node next to the one that covers 0. */
+    ck_assert_int_eq(prove_run(0, 1, leaves), ERR_MISMATCH);
+    shard_file_close(&f);
+}
+END_TEST
+
 /* Going on after a crash: all behind the acknowledged range is cut away, and
  * the shard comes out as if nothing had happened, whatever became of its tree.
  */
@@ -473,6 +524,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shard_file_cut_while_open);
     tcase_add_test(tc, test_shard_file_wicked_folder);
     tcase_add_loop_test(tc, test_shard_file_proofs, 0, 6);
+    tcase_add_test(tc, test_shard_file_no_proof_from_damage);
     tcase_add_loop_test(tc, test_shard_file_resume_cuts_back, 0, 30);
     tcase_add_test(tc, test_shard_file_resume_refuses_other_bytes);
     tcase_add_test(tc, test_shard_file_full_disk);
