@@ -14,6 +14,9 @@ static int prove_execute(struct shard_work *w, const struct work_call *call)
         rv = shard_file_open(&w->file, w->folder, &call->root, call->shard_size,
                              w->errmsg);
         w->open = rv == OK;
+        if (rv == OK) {
+            shard_file_trust_sums(&w->file);
+        }
     }
     if (rv == OK) {
         rv = shard_file_prove(&w->file, call->first_leaf, call->leaves,
