@@ -65,7 +65,7 @@ static int file_reserve(struct shard_file *f, uint64_t size, char *errmsg)
 static int file_init(struct shard_file *f, const char *folder, char *errmsg)
 {
     memset(f, 0, sizeof(*f));
-    f->fd = f->direct_fd = f->tree.fd = -1;
+    f->fd = f->direct_fd = f->tree.fd = f->sums.fd = -1;
     f->folder = strdup(folder);
     if (f->folder == NULL) {
         errmsg_set(errmsg, "out of memory");
@@ -77,6 +77,8 @@ static int file_init(struct shard_file *f, const char *folder, char *errmsg)
 
 static int file_open_parts(struct shard_file *f, int flags, char *errmsg)
 {
+    char ignored[ERRMSG_SIZE];
+
     f->fd = file_open_at(f, "shard.part", O_RDWR | flags, errmsg);
     if (f->fd >= 0) {
         f->tree.fd =
@@ -86,6 +88,8 @@ static int file_open_parts(struct shard_file *f, int flags, char *errmsg)
         return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
     }
     file_open_direct(f, "shard.part");
+    f->sums.fd =
+        file_open_at(f, "sums.part", O_RDWR | O_CREAT | flags, ignored);
     return OK;
 }
 
@@ -108,6 +112,7 @@ int shard_file_create(struct shard_file *f,
          * whatever the umask. Not every file system has modes. */
         (void)fchmod(f->fd, 0644);
         (void)fchmod(f->tree.fd, 0644);
+        (void)fchmod(f->sums.fd, 0644);
         rv = file_reserve(f, size_max, errmsg);
     }
     if (rv == OK) {
@@ -145,8 +150,9 @@ static void group_node(void *arg,
     g->nodes[g->len++] = *node;
 }
 
-/* Take leaf hashes into range and tree. */
+/* Take leaves and their hashes into range, tree and sums. */
 static int leaves_take(struct shard_file *f,
+                       const uint8_t *mem,
                        const struct digest *hashes,
                        size_t len)
 {
@@ -156,6 +162,8 @@ static int leaves_take(struct shard_file *f,
         size_t take = len - at < BATCH_LEAVES ? len - at : BATCH_LEAVES;
         struct group_nodes g = {.tree = &f->tree};
 
+        shard_sums_append(&f->sums, f->range.leaves, mem + at * LEAF_SIZE,
+                          take);
         for (size_t i = 0; i < take; i++) {
             merkle_range_append(&f->range, &hashes[at + i], group_node, &g);
         }
@@ -165,8 +173,8 @@ static int leaves_take(struct shard_file *f,
     return rv;
 }
 
-/* Hash the bytes on disk from leaf |from| up to |leaves| into range and tree.
- */
+/* Hash the bytes on disk from leaf |from| up to |leaves| into range, tree and
+ * sums. */
 static int leaves_rehash(struct shard_file *f, uint64_t from, uint64_t leaves)
 {
     uint8_t *mem = malloc((size_t)BATCH_LEAVES * LEAF_SIZE);
@@ -180,7 +188,7 @@ static int leaves_rehash(struct shard_file *f, uint64_t from, uint64_t leaves)
         rv = file_read_at(f->fd, at * LEAF_SIZE, mem, take * LEAF_SIZE);
         if (rv == OK) {
             merkle_leaves(mem, take, hashes);
-            rv = leaves_take(f, hashes, take);
+            rv = leaves_take(f, mem, hashes, take);
         }
         at += take;
     }
@@ -196,8 +204,8 @@ static bool range_equal(const struct merkle_range *a,
                   merkle_range_nodes_len(a->leaves) * DIGEST_SIZE) == 0;
 }
 
-/* Bring range and tree to |want|: from the tree file if it agrees, else from
- * the bytes. */
+/* Bring range, tree and sums to |want|: from the tree file if it agrees, else
+ * from the bytes. */
 static int range_restore(struct shard_file *f, const struct merkle_range *want)
 {
     uint64_t groups = want->leaves / SHARD_TREE_GROUP * SHARD_TREE_GROUP;
@@ -249,6 +257,7 @@ int shard_file_resume(struct shard_file *f,
         rv = file_fail(f, "cut", errmsg);
         goto err;
     }
+    shard_sums_cut(&f->sums, range->leaves);
     f->size = size;
     rv = file_reserve(f, size_max, errmsg);
     if (rv != OK) {
@@ -298,7 +307,7 @@ int shard_file_append(struct shard_file *f,
         return file_fail(f, "write", errmsg);
     }
     if (hashes != NULL) {
-        rv = leaves_take(f, hashes, size / LEAF_SIZE);
+        rv = leaves_take(f, mem, hashes, size / LEAF_SIZE);
     }
     for (size_t at = 0; hashes == NULL && at < size && rv == OK;) {
         size_t take = (size - at) / LEAF_SIZE;
@@ -306,7 +315,7 @@ int shard_file_append(struct shard_file *f,
 
         take = take < BATCH_LEAVES ? take : BATCH_LEAVES;
         merkle_leaves(mem + at, take, batch);
-        rv = leaves_take(f, batch, take);
+        rv = leaves_take(f, mem + at, batch, take);
         at += take * LEAF_SIZE;
     }
     if (rv != OK) {
@@ -359,6 +368,17 @@ static int file_rename(struct shard_file *f, const char *from, const char *to)
     return rv;
 }
 
+/* After the tree: without that, sums are made again together with it. */
+static void sums_seal(struct shard_file *f)
+{
+    if (f->sums.fd >= 0) {
+        shard_sums_cut(&f->sums, f->size / LEAF_SIZE);
+        (void)file_rename(f, "sums.part", "sums");
+        close(f->sums.fd);
+        f->sums.fd = -1;
+    }
+}
+
 int shard_file_seal(struct shard_file *f,
                     const struct digest *root,
                     char *errmsg)
@@ -387,12 +407,16 @@ int shard_file_seal(struct shard_file *f,
                         (off_t)f->size, (off_t)(f->reserved - f->size));
     }
     if (ftruncate(f->fd, (off_t)f->size) != 0 || fsync(f->fd) != 0 ||
-        fsync(f->tree.fd) != 0 || file_rename(f, "tree.part", "tree") != OK ||
-        file_rename(f, "shard.part", "shard") != OK) {
+        fsync(f->tree.fd) != 0 || file_rename(f, "tree.part", "tree") != OK) {
+        return file_fail(f, "seal", errmsg);
+    }
+    sums_seal(f);
+    if (file_rename(f, "shard.part", "shard") != OK) {
         return file_fail(f, "seal", errmsg);
     }
     rv = folder_sync(f->folder, errmsg);
     if (rv == OK) {
+        f->root = *root;
         f->sealed = true;
     }
     return rv;
@@ -502,6 +526,7 @@ int shard_file_open(struct shard_file *f,
         goto err;
     }
     f->size = size;
+    f->root = *root;
     f->sealed = true;
     f->tree.leaves = size / LEAF_SIZE;
     f->tree.fd = file_open_at(f, "tree", O_RDONLY, ignored);
@@ -516,9 +541,17 @@ err:
     return rv;
 }
 
+void shard_file_trust_sums(struct shard_file *f)
+{
+    char ignored[ERRMSG_SIZE];
+
+    assert(f->sealed && f->sums.fd < 0);
+    f->sums.fd = file_open_at(f, "sums", O_RDONLY, ignored);
+}
+
 void shard_file_close(struct shard_file *f)
 {
-    int fds[] = {f->fd, f->direct_fd, f->tree.fd};
+    int fds[] = {f->fd, f->direct_fd, f->tree.fd, f->sums.fd};
 
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (fds[i] >= 0) {
@@ -527,5 +560,5 @@ void shard_file_close(struct shard_file *f)
     }
     free(f->folder);
     f->folder = NULL;
-    f->fd = f->direct_fd = f->tree.fd = -1;
+    f->fd = f->direct_fd = f->tree.fd = f->sums.fd = -1;
 }

@@ -3,12 +3,14 @@
 
 #include "crypto/merkle.h"
 #include "node/file.h"
+#include "node/shard_sums.h"
 #include "node/shard_tree.h"
 #include "protocol/shard.h"
 
 /* A shard on disk, in a folder of its own (docs/FORMAT.md 2): written in order
- * as `shard.part` with its tree beside it, then sealed into `shard` and `tree`;
- * read back only as bytes that were checked against the root in the manifest.
+ * as `shard.part` with its tree and sums beside it, then sealed into `shard`,
+ * `tree` and `sums`; read back only as bytes that were checked against the root
+ * in the manifest.
  *
  * Calls block; they run on the I/O pool, one at a time for one shard. */
 
@@ -16,9 +18,11 @@ struct shard_file {
     char *folder;
     int fd, direct_fd; /* direct_fd: O_DIRECT, or -1 */
     struct shard_tree tree;
+    struct shard_sums sums;    /* While writing, or when they are trusted. */
     uint64_t size;             /* Written so far, or the whole. */
     uint64_t reserved;         /* Blocks taken in advance, in bytes. */
     struct merkle_range range; /* While writing: over [0, size). */
+    struct digest root;        /* When sealed. */
     bool sealed, failed;
 };
 
@@ -66,6 +70,10 @@ MUST_CHECK int shard_file_open(struct shard_file *f,
                                uint64_t size,
                                char *errmsg);
 
+/* From now on, read a group whose sum is right without hashing it: for our own
+ * folder, and readers who check with the tree. */
+void shard_file_trust_sums(struct shard_file *f);
+
 /* Read |count| leaves from leaf |first| into |mem| (count * LEAF_SIZE bytes),
  * checked: ERR_MISMATCH when the disk gave other bytes than were sealed.
  * |scratch| has room for SHARD_FILE_SCRATCH_SIZE bytes. */
@@ -77,7 +85,8 @@ MUST_CHECK int shard_file_read(const struct shard_file *f,
                                uint8_t *scratch,
                                char *errmsg);
 
-/* Proof nodes for the run of leaves, for readers that have only the root. */
+/* Proof nodes for the run of leaves, for readers that have only the root.
+ * ERR_MISMATCH when what the disk gives does not lead there. */
 MUST_CHECK int shard_file_prove(const struct shard_file *f,
                                 uint64_t first,
                                 uint64_t count,
@@ -85,7 +94,7 @@ MUST_CHECK int shard_file_prove(const struct shard_file *f,
                                 size_t nodes_max,
                                 size_t *nodes_len);
 
-/* Read everything and compare with the root: the full local scrub. |progress|
+/* Hash everything and compare with the tree: the full local scrub. |progress|
  * may be NULL; returning false from it stops with ERR_CANCELED. */
 MUST_CHECK int shard_file_scrub(const struct shard_file *f,
                                 bool (*progress)(void *arg, uint64_t done),

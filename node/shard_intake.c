@@ -92,8 +92,8 @@ static int seal_execute(struct shard_work *w, const struct work_call *call)
 static int drop_execute(struct shard_work *w)
 {
     static const char *const names[] = {"shard.part", "tree.part", "tree.new",
-                                        "shard",      "tree",      "manifest",
-                                        "charter"};
+                                        "sums.part",  "shard",     "tree",
+                                        "sums",       "manifest",  "charter"};
     int rv = OK;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rv == OK; i++) {

@@ -44,15 +44,19 @@ static int groups_check(const struct shard_file *f,
                         size_t groups,
                         const uint8_t *mem)
 {
-    struct digest hashes[BATCH_LEAVES];
     int rv = OK;
 
-    merkle_leaves(mem, groups * SHARD_TREE_GROUP, hashes);
     for (size_t i = 0; i < groups && rv == OK; i++) {
+        const uint8_t *at = mem + i * SHARD_TREE_GROUP * LEAF_SIZE;
+        struct digest hashes[SHARD_TREE_GROUP];
         struct digest got;
         struct digest want;
 
-        group_hash(&hashes[i * SHARD_TREE_GROUP], &got);
+        if (shard_sums_match(&f->sums, first + i, at)) {
+            continue;
+        }
+        merkle_leaves(at, SHARD_TREE_GROUP, hashes);
+        group_hash(hashes, &got);
         rv = shard_tree_node(&f->tree, SHARD_TREE_LEVEL, first + i, &want);
         if (rv == OK && !digest_equal(&got, &want)) {
             rv = ERR_MISMATCH;
@@ -146,35 +150,68 @@ int shard_file_read(const struct shard_file *f,
     return rv == OK ? OK : read_fail(f, rv, errmsg);
 }
 
+/* A proof on its way out, for leaves [first, end). */
+struct proving {
+    const struct shard_file *f;
+    uint64_t first, end;
+    const struct digest *nodes;
+    size_t used;
+    uint8_t *mem; /* For the leaves of a group. */
+};
+
+/* The node over leaves [lo, hi), as the disk has it. */
 static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
 {
-    const struct shard_file *f = arg;
-    uint8_t *mem;
+    const struct proving *p = arg;
     struct digest hashes[SHARD_TREE_GROUP];
     struct merkle_range range;
-    int rv = shard_tree_lookup(&f->tree, lo, hi, out);
+    int rv = shard_tree_lookup(&p->f->tree, lo, hi, out);
 
     if (rv != ERR_NOTFOUND) {
         return rv;
     }
     /* Below level 4: at most 8 leaves of one group, from the bytes. */
     assert(hi - lo <= SHARD_TREE_GROUP);
-    mem = malloc(SHARD_FILE_SCRATCH_SIZE);
-    rv = mem == NULL ? ERR_NOMEM
-                     : file_read_at(f->fd, lo * LEAF_SIZE, mem,
-                                    (size_t)(hi - lo) * LEAF_SIZE);
-    if (rv == ERR_NOTFOUND) {
-        rv = ERR_MISMATCH;
-    }
+    rv = file_read_at(p->f->fd, lo * LEAF_SIZE, p->mem,
+                      (size_t)(hi - lo) * LEAF_SIZE);
     if (rv == OK) {
-        merkle_leaves(mem, (size_t)(hi - lo), hashes);
+        merkle_leaves(p->mem, (size_t)(hi - lo), hashes);
         merkle_range_init(&range);
         for (size_t i = 0; i < hi - lo; i++) {
             merkle_range_append(&range, &hashes[i], NULL, NULL);
         }
         merkle_range_root(&range, out);
     }
-    free(mem);
+    return rv == ERR_NOTFOUND ? ERR_MISMATCH : rv;
+}
+
+/* What a reader makes of the proof, were it given the right leaves. */
+static int proof_fold(struct proving *p,
+                      uint64_t lo,
+                      uint64_t hi,
+                      struct digest *out)
+{
+    struct digest left, right;
+    uint64_t half = 1;
+    int rv;
+
+    if (hi <= p->first || lo >= p->end) {
+        *out = p->nodes[p->used++];
+        return OK;
+    }
+    if (lo >= p->first && hi <= p->end) {
+        return prove_lookup(p, lo, hi, out);
+    }
+    while (half < hi - lo - half) {
+        half *= 2;
+    }
+    rv = proof_fold(p, lo, lo + half, &left);
+    if (rv == OK) {
+        rv = proof_fold(p, lo + half, hi, &right);
+    }
+    if (rv == OK) {
+        merkle_node(&left, &right, out);
+    }
     return rv;
 }
 
@@ -185,10 +222,31 @@ int shard_file_prove(const struct shard_file *f,
                      size_t nodes_max,
                      size_t *nodes_len)
 {
-    struct shard_file lent = *f; /* The lookup takes a plain pointer. */
+    struct proving p = {.f = f,
+                        .first = first,
+                        .end = first + count,
+                        .nodes = nodes,
+                        .mem =
+                            aligned_alloc(LEAF_SIZE, SHARD_FILE_SCRATCH_SIZE)};
+    struct digest root;
+    size_t len = 0;
+    int rv = p.mem == NULL
+                 ? ERR_NOMEM
+                 : merkle_run_prove(f->tree.leaves, first, count, prove_lookup,
+                                    &p, nodes, nodes_max, &len);
 
-    return merkle_run_prove(f->tree.leaves, first, count, prove_lookup, &lent,
-                            nodes, nodes_max, nodes_len);
+    if (rv == OK) {
+        rv = proof_fold(&p, 0, f->tree.leaves, &root);
+    }
+    if (rv == OK) {
+        assert(p.used == len);
+        rv = digest_equal(&root, &f->root) ? OK : ERR_MISMATCH;
+    }
+    if (rv == OK) {
+        *nodes_len = len;
+    }
+    free(p.mem);
+    return rv;
 }
 
 int shard_file_scrub(const struct shard_file *f,
@@ -198,13 +256,15 @@ int shard_file_scrub(const struct shard_file *f,
 {
     uint8_t *mem = malloc((size_t)BATCH_LEAVES * LEAF_SIZE);
     uint8_t *scratch = malloc(SHARD_FILE_SCRATCH_SIZE);
+    struct shard_file hashed = *f;
     int rv = mem == NULL || scratch == NULL ? ERR_NOMEM : OK;
 
+    hashed.sums.fd = -1;
     for (uint64_t at = 0; at < f->tree.leaves && rv == OK;) {
         uint64_t left = f->tree.leaves - at;
         uint64_t take = left < BATCH_LEAVES ? left : BATCH_LEAVES;
 
-        rv = shard_file_read(f, at, take, mem, scratch, errmsg);
+        rv = shard_file_read(&hashed, at, take, mem, scratch, errmsg);
         at += take;
         if (rv == OK && progress != NULL && !progress(arg, at * LEAF_SIZE)) {
             rv = ERR_CANCELED;

@@ -2,7 +2,8 @@
 
 #include "node/shard_work.h"
 
-/* Leaves that one call reads and one call of link_send_data() takes. */
+/* Leaves that one call reads and one call of link_send_data() takes, at most.
+ */
 #define SERVE_LEAVES (SHARD_JOBS_BUFFER / LEAF_SIZE)
 
 static int prove_execute(struct shard_work *w, const struct work_call *call)
@@ -13,6 +14,9 @@ static int prove_execute(struct shard_work *w, const struct work_call *call)
         rv = shard_file_open(&w->file, w->folder, &call->root, call->shard_size,
                              w->errmsg);
         w->open = rv == OK;
+        if (rv == OK) {
+            shard_file_trust_sums(&w->file);
+        }
     }
     if (rv == OK) {
         rv = shard_file_prove(&w->file, call->first_leaf, call->leaves,
@@ -124,11 +128,14 @@ static int serve_announce(struct shard_work *w, struct link *l)
 
 static void serve_read(struct shard_work *w)
 {
+    uint64_t first = w->spec.first_leaf + w->served;
     uint64_t left = w->spec.leaves - w->served;
+    /* To the end of a group: one that is read in part is read twice. */
+    uint64_t most = SERVE_LEAVES - first % SHARD_TREE_GROUP;
     struct work_call *call = work_queue(w, WORK_READ);
 
-    call->first_leaf = w->spec.first_leaf + w->served;
-    call->leaves = left < SERVE_LEAVES ? left : SERVE_LEAVES;
+    call->first_leaf = first;
+    call->leaves = left < most ? left : most;
 }
 
 void serve_go_on(struct shard_work *w)

@@ -136,8 +136,46 @@ static bool is_there(const char *name)
     return lstat(scratch_path(name), &st) == 0;
 }
 
-/* A shard of any number of leaves comes back, in any run; the tree is as long
- * as it says; both can be read by those who carry them. */
+/* CRC-64 as xz has it, bit by bit. */
+static uint64_t crc64(const uint8_t *data, size_t size)
+{
+    uint64_t crc = UINT64_MAX;
+
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (unsigned bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (crc & 1 ? 0xc96c5795d7870f42 : 0);
+        }
+    }
+    return ~crc;
+}
+
+static void group_sum(uint64_t index, uint8_t sum[8])
+{
+    const size_t size = (size_t)SHARD_TREE_GROUP * LEAF_SIZE;
+
+    u64le_store(sum, crc64(bytes + index * size, size));
+}
+
+/* The sums of that many leaves are there, and right. */
+static void check_sums(uint64_t leaves)
+{
+    int fd = open(scratch_path("shard-00/sums"), O_RDONLY);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_uint_eq(size_of("shard-00/sums"), leaves / 16 * 8);
+    for (uint64_t i = 0; i < leaves / 16; i++) {
+        uint8_t want[8], got[8];
+
+        group_sum(i, want);
+        ck_assert_int_eq(pread(fd, got, 8, (off_t)i * 8), 8);
+        ck_assert_mem_eq(got, want, 8);
+    }
+    close(fd);
+}
+
+/* A shard of any number of leaves comes back, in any run; tree and sums are
+ * as they are specified; all can be read by those who carry them. */
 START_TEST(test_shard_file_round_trip)
 {
     static const uint64_t sizes[] = {1, 2, 15, 16, 17, 31, 32, 255, 256, 257};
@@ -148,9 +186,15 @@ START_TEST(test_shard_file_round_trip)
     make(leaves);
     ck_assert(!is_there("shard-00/shard.part"));
     ck_assert(!is_there("shard-00/tree.part"));
+    ck_assert(!is_there("shard-00/sums.part"));
+    ck_assert_uint_eq(crc64((const uint8_t *)"123456789", 9),
+                      0x995dc9bbdf1939fa);
+    check_sums(leaves);
     ck_assert_uint_eq(size_of("shard-00/shard"), leaves * LEAF_SIZE);
     ck_assert_uint_eq(size_of("shard-00/tree"), shard_tree_size(leaves));
     ck_assert_int_eq(stat(scratch_path("shard-00/shard"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0644);
+    ck_assert_int_eq(stat(scratch_path("shard-00/sums"), &st), 0);
     ck_assert_uint_eq(st.st_mode & 0777, 0644);
     ck_assert_int_eq(open_it(leaves), OK);
     ck_assert_int_eq(read_run(0, leaves), OK);
@@ -203,6 +247,105 @@ START_TEST(test_shard_file_flipped_leaf)
                          ERR_MISMATCH);
         flip("shard-00/shard", at);
     }
+    shard_file_close(&f);
+}
+END_TEST
+
+/* What may have become of the sums beside a sealed shard. */
+static const char *const sums_states[] = {"whole", "gone", "cut", "flipped",
+                                          "zero",  "link", "pipe"};
+#define SUMS_STATES (sizeof(sums_states) / sizeof(sums_states[0]))
+
+static void sums_become(const char *state)
+{
+    const char *path = scratch_path("shard-00/sums");
+    uint64_t size = size_of("shard-00/sums");
+
+    if (strcmp(state, "cut") == 0) {
+        ck_assert_int_eq(truncate(path, (off_t)size / 2 + 3), 0);
+    } else if (strcmp(state, "zero") == 0) {
+        ck_assert_int_eq(truncate(path, 0), 0);
+        ck_assert_int_eq(truncate(path, (off_t)size), 0);
+    } else if (strcmp(state, "flipped") == 0) {
+        for (uint64_t at = rng_below(&rng, 8); at < size; at += 8) {
+            flip("shard-00/sums", at);
+        }
+    } else if (strcmp(state, "whole") != 0) {
+        ck_assert_int_eq(unlink(path), 0);
+        if (strcmp(state, "link") == 0) {
+            ck_assert_int_eq(symlink("shard", path), 0);
+        } else if (strcmp(state, "pipe") == 0) {
+            ck_assert_int_eq(mkfifo(path, 0600), 0);
+        }
+    }
+}
+
+/* Whatever the sums are, who trusts them gets every byte as it was sealed, and
+ * none of a group with a flipped bit. */
+START_TEST(test_shard_file_trusted_sums)
+{
+    const uint64_t leaves = 37;
+
+    make(leaves);
+    sums_become(sums_states[_i]);
+    ck_assert_int_eq(open_it(leaves), OK);
+    shard_file_trust_sums(&f);
+    ck_assert_int_eq(read_run(0, leaves), OK);
+    for (uint64_t bad = 0; bad < leaves; bad++) {
+        uint64_t at = bad * LEAF_SIZE + rng_below(&rng, LEAF_SIZE);
+
+        flip("shard-00/shard", at);
+        for (uint64_t i = 0; i < leaves; i++) {
+            bool same = bad < 32 ? i / 16 == bad / 16 : i == bad;
+
+            ck_assert_int_eq(read_run(i, 1), same ? ERR_MISMATCH : OK);
+        }
+        ck_assert_int_eq(read_run(bad / 16 * 16, bad < 32 ? 16 : 5),
+                         ERR_MISMATCH);
+        ck_assert_int_eq(read_run(0, leaves), ERR_MISMATCH);
+        flip("shard-00/shard", at);
+    }
+    ck_assert_int_eq(read_run(0, leaves), OK);
+    shard_file_close(&f);
+}
+END_TEST
+
+/* A group whose sum is right is not hashed for who trusts it, so that its node
+ * is not looked at; it is in the scrub, and for everybody else. */
+START_TEST(test_shard_file_sums_spare_hashing)
+{
+    make(64);
+    ck_assert_int_eq(open_it(64), OK);
+    flip("shard-00/tree", 40);
+    ck_assert_int_eq(read_run(16, 16), ERR_MISMATCH);
+    shard_file_trust_sums(&f);
+    ck_assert_int_eq(read_run(16, 16), OK);
+    ck_assert_int_eq(read_run(30, 1), OK);
+    ck_assert_int_eq(shard_file_scrub(&f, NULL, NULL, errmsg), ERR_MISMATCH);
+    shard_file_close(&f);
+}
+END_TEST
+
+/* A folder that somebody forged, sums and all, is found out by whoever does
+ * not trust them, and by the scrub of who does. */
+START_TEST(test_shard_file_forged_sums)
+{
+    uint8_t sum[8];
+    int fd;
+
+    make(40);
+    flip("shard-00/shard", 20 * LEAF_SIZE + 5);
+    bytes[20 * LEAF_SIZE + 5] ^= 1U << (20 * LEAF_SIZE + 5) % 8;
+    group_sum(1, sum);
+    fd = open(scratch_path("shard-00/sums"), O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, sum, 8, 8), 8);
+    close(fd);
+    ck_assert_int_eq(open_it(40), OK);
+    ck_assert_int_eq(read_run(20, 1), ERR_MISMATCH);
+    ck_assert_int_eq(read_run(16, 16), ERR_MISMATCH);
+    shard_file_trust_sums(&f);
+    ck_assert_int_eq(read_run(16, 16), OK);
+    ck_assert_int_eq(shard_file_scrub(&f, NULL, NULL, errmsg), ERR_MISMATCH);
     shard_file_close(&f);
 }
 END_TEST
@@ -356,6 +499,57 @@ START_TEST(test_shard_file_proofs)
 }
 END_TEST
 
+static int prove_run(uint64_t first, uint64_t count, uint64_t leaves)
+{
+    struct digest nodes[MERKLE_RUN_NODES_MAX];
+    struct digest root = root_of(leaves);
+    size_t len = 0;
+    int rv =
+        shard_file_prove(&f, first, count, nodes, MERKLE_RUN_NODES_MAX, &len);
+
+    if (rv == OK) {
+        ck_assert_int_eq(merkle_run_verify(leaves, first, count, &hashes[first],
+                                           nodes, len, &root),
+                         OK);
+    }
+    return rv;
+}
+
+/* Damage next to a run is never proven with: whatever byte of shard or tree
+ * changes under an open file, a proof is right or there is none. */
+START_TEST(test_shard_file_no_proof_from_damage)
+{
+    const uint64_t leaves = 166; /* Ten groups, and six leaves alone. */
+    uint64_t size = shard_tree_size(leaves);
+
+    make(leaves);
+    ck_assert_int_eq(open_it(leaves), OK);
+    for (uint64_t bad = 0; bad < leaves; bad++) {
+        uint64_t at = bad * LEAF_SIZE + rng_below(&rng, LEAF_SIZE);
+        uint64_t group = bad / 16 * 16;
+
+        flip("shard-00/shard", at);
+        if (bad < 160) {
+            ck_assert_int_eq(prove_run(bad ^ 1, 1, leaves), ERR_MISMATCH);
+            ck_assert_int_eq(prove_run(group ^ 16, 16, leaves), OK);
+        }
+        for (uint64_t i = group; i < group + 16 && i < leaves; i++) {
+            (void)prove_run(i, 1 + rng_below(&rng, leaves - i), leaves);
+        }
+        flip("shard-00/shard", at);
+    }
+    for (uint64_t at = 0; at < size; at++) {
+        flip("shard-00/tree", at);
+        (void)prove_run(rng_below(&rng, leaves), 1, leaves);
+        flip("shard-00/tree", at);
+    }
+    ck_assert_int_eq(prove_run(3, 20, leaves), OK);
+    flip("shard-00/tree", 32); /* The node next to the one that covers 0. */
+    ck_assert_int_eq(prove_run(0, 1, leaves), ERR_MISMATCH);
+    shard_file_close(&f);
+}
+END_TEST
+
 /* Going on after a crash: all behind the acknowledged range is cut away, and
  * the shard comes out as if nothing had happened, whatever became of its tree.
  */
@@ -383,20 +577,62 @@ START_TEST(test_shard_file_resume_cuts_back)
     } else if (strcmp(tree, "gone") == 0) {
         ck_assert_int_eq(unlink(scratch_path("shard-00/tree.part")), 0);
     } else if (strcmp(tree, "sealed") == 0) {
-        /* The power failed between the two renames of sealing. */
+        /* The power failed between the renames of sealing. */
         ck_assert_int_eq(rename(scratch_path("shard-00/tree.part"),
                                 scratch_path("shard-00/tree")),
                          0);
+        if (_i % 2 == 0) {
+            ck_assert_int_eq(rename(scratch_path("shard-00/sums.part"),
+                                    scratch_path("shard-00/sums")),
+                             0);
+        }
     }
     range_of(kept, &range);
     ck_assert_int_eq(
         shard_file_resume(&f, folder, leaves * LEAF_SIZE, &range, errmsg), OK);
     ck_assert_uint_eq(f.size, kept * LEAF_SIZE);
     ck_assert_uint_eq(size_of("shard-00/shard.part"), kept * LEAF_SIZE);
+    ck_assert_uint_eq(size_of("shard-00/sums.part"), kept / 16 * 8);
     append(kept, leaves);
     seal(leaves);
+    check_sums(leaves);
     ck_assert_int_eq(open_it(leaves), OK);
     ck_assert_int_eq(read_run(0, leaves), OK);
+    shard_file_close(&f);
+}
+END_TEST
+
+/* Sums that a power cut took are missed by nobody, nor are those of bytes that
+ * were cut away kept. */
+START_TEST(test_shard_file_resume_without_sums)
+{
+    struct merkle_range range;
+
+    begin(80);
+    append(0, 50);
+    shard_file_close(&f);
+    if (_i == 0) {
+        ck_assert_int_eq(unlink(scratch_path("shard-00/sums.part")), 0);
+    } else {
+        ck_assert_int_eq(truncate(scratch_path("shard-00/sums.part"), 11), 0);
+    }
+    range_of(40, &range);
+    ck_assert_int_eq(
+        shard_file_resume(&f, folder, (uint64_t)80 * LEAF_SIZE, &range, errmsg),
+        OK);
+    append(40, 80);
+    seal(80);
+    ck_assert_uint_eq(size_of("shard-00/sums"), 40);
+    ck_assert_int_eq(open_it(80), OK);
+    shard_file_trust_sums(&f);
+    ck_assert_int_eq(read_run(0, 80), OK);
+    for (uint64_t at = 3; at < 80; at += 16) {
+        flip("shard-00/shard", at * LEAF_SIZE);
+        ck_assert_int_eq(read_run(at, 1), ERR_MISMATCH);
+        flip("shard-00/shard", at * LEAF_SIZE);
+    }
+    flip("shard-00/tree", 96); /* Group 3 came after: it has its sum. */
+    ck_assert_int_eq(read_run(48, 16), OK);
     shard_file_close(&f);
 }
 END_TEST
@@ -485,12 +721,17 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shard_file_round_trip, 0, 10);
     tcase_add_test(tc, test_shard_file_wrong_root);
     tcase_add_test(tc, test_shard_file_flipped_leaf);
+    tcase_add_loop_test(tc, test_shard_file_trusted_sums, 0, SUMS_STATES);
+    tcase_add_test(tc, test_shard_file_sums_spare_hashing);
+    tcase_add_test(tc, test_shard_file_forged_sums);
     tcase_add_test(tc, test_shard_file_torn_tree_is_made_again);
     tcase_add_test(tc, test_shard_file_damaged_with_its_tree);
     tcase_add_test(tc, test_shard_file_cut_while_open);
     tcase_add_test(tc, test_shard_file_wicked_folder);
     tcase_add_loop_test(tc, test_shard_file_proofs, 0, 6);
+    tcase_add_test(tc, test_shard_file_no_proof_from_damage);
     tcase_add_loop_test(tc, test_shard_file_resume_cuts_back, 0, 30);
+    tcase_add_loop_test(tc, test_shard_file_resume_without_sums, 0, 2);
     tcase_add_test(tc, test_shard_file_resume_refuses_other_bytes);
     tcase_add_test(tc, test_shard_file_full_disk);
     suite_add_tcase(s, tc);

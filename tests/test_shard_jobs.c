@@ -1058,29 +1058,59 @@ START_TEST(test_shard_jobs_read)
 }
 END_TEST
 
-/* Damage on the disk is refused, never sent; the rest can still be read. */
-START_TEST(test_shard_jobs_damage_is_refused)
+static void flip_bit(uint64_t at)
 {
     uint8_t byte;
-    int fd;
+    int fd = open(shard_path("shard"), O_RDWR);
 
-    sealed_shard();
-    read_and_verify(3, 600, 100);
-    fd = open(shard_path("shard"), O_RDWR);
-    ck_assert_int_eq(pread(fd, &byte, 1, LEAVES(650) + 99), 1);
+    ck_assert_int_eq(pread(fd, &byte, 1, (off_t)at), 1);
     byte ^= 4;
-    ck_assert_int_eq(pwrite(fd, &byte, 1, LEAVES(650) + 99), 1);
+    ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)at), 1);
     close(fd);
-    reading(4, 600, 100);
-    ck_assert_int_eq(ended(4), ERR_MISMATCH);
+}
+
+static void refused(uint64_t job)
+{
+    ck_assert_int_eq(ended(job), ERR_MISMATCH);
     WAIT(answer.type == MESSAGE_REFUSE);
     ck_assert_uint_eq(answer.u.refuse.about, MESSAGE_READ);
     ck_assert_int_eq(answer.u.refuse.status, ERR_MISMATCH);
     ck_assert(digest_equal(&answer.u.refuse.subject, &deposit));
     ck_assert_uint_eq(got_size, 0);
-    ck_assert_ptr_nonnull(strstr(note, "damaged"));
     ck_assert(link_is_up(a.link));
+}
+
+/* Damage on the disk is refused, never sent, with sums and without; the rest
+ * can still be read. */
+START_TEST(test_shard_jobs_damage_is_refused)
+{
+    sealed_shard();
+    if (_i == 1) {
+        ck_assert_int_eq(unlink(shard_path("sums")), 0);
+    }
+    read_and_verify(3, 600, 100);
+    flip_bit(LEAVES(650) + 99);
+    reading(4, 600, 100);
+    refused(4);
+    ck_assert_ptr_nonnull(strstr(note, "damaged"));
     read_and_verify(5, 0, 600);
+}
+END_TEST
+
+/* A leaf that the proof needs is damaged: no proof is sent that would make this
+ * steward look false. */
+START_TEST(test_shard_jobs_damaged_neighbour_is_refused)
+{
+    sealed_shard();
+    if (_i == 1) {
+        ck_assert_int_eq(unlink(shard_path("sums")), 0);
+    }
+    read_and_verify(3, 601, 100);
+    flip_bit(LEAVES(600) + 4095);
+    reading(4, 601, 100);
+    refused(4);
+    ck_assert_uint_eq(answers, 1);
+    read_and_verify(5, 608, 100);
 }
 END_TEST
 
@@ -1181,7 +1211,8 @@ Suite *suite_make(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_shard_jobs_read);
-    tcase_add_test(tc, test_shard_jobs_damage_is_refused);
+    tcase_add_loop_test(tc, test_shard_jobs_damage_is_refused, 0, 2);
+    tcase_add_loop_test(tc, test_shard_jobs_damaged_neighbour_is_refused, 0, 2);
     tcase_add_test(tc, test_shard_jobs_missing_shard_is_refused);
     tcase_add_test(tc, test_shard_jobs_reader_may_be_slow_or_leave);
     tcase_add_test(tc, test_shard_jobs_reads_at_once);

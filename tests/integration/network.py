@@ -176,7 +176,7 @@ class Life(NetworkCase):
     def test_b_stewards_keep_what_strangers_can_read(self):
         for s in self.net:
             folder, = s.shards()
-            self.assertEqual(sorted(os.listdir(folder)), ["charter", "manifest", "shard", "tree"], "docs/FORMAT.md 2")
+            self.assertEqual(sorted(os.listdir(folder)), ["charter", "manifest", "shard", "sums", "tree"], "docs/FORMAT.md 2")
 
     # -- releases that are not to be
 
