@@ -2,6 +2,7 @@
 #include "crypto/secret.h"
 #include "protocol/release.h"
 #include "protocol/transport_cert.h"
+#include "protocol/words.h"
 #include "replication/depositor_internal.h"
 
 /* --- Sides --------------------------------------------------------------- */
@@ -34,11 +35,11 @@ struct depositor_side *depositor_side_of_member(struct depositor *d,
 
 void depositor_side_text(struct depositor_side *s, const char *text)
 {
-    struct depositor_text t;
+    struct words w;
     char copy[sizeof(s->text)];
 
-    depositor_text_init(&t, copy, sizeof(copy));
-    depositor_text_put(&t, text);
+    words_init(&w, copy, sizeof(copy));
+    words_add(&w, text);
     memcpy(s->text, copy, sizeof(copy));
 }
 

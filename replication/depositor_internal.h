@@ -2,7 +2,6 @@
 #define CAIRN_REPLICATION_DEPOSITOR_INTERNAL_H
 
 #include "replication/depositor.h"
-#include "replication/depositor_text.h"
 
 /* Inside of depositor.h.
  *
@@ -15,7 +14,6 @@
  *   depositor_look.c     the stewards' feeds: receipts, acknowledgements
  *   depositor_jobs.c     jobs as bytes
  *   depositor_place.c    who gets which column
- *   depositor_text.c     words
  *
  * What is to be said is a mark in its column, and depositor_say_due() says as
  * much as a step has room for; while more waits, the timer is due at once. */

@@ -1,3 +1,4 @@
+#include "protocol/words.h"
 #include "replication/depositor_internal.h"
 
 /* The edges of the diagram in depositor.h; a resumed deposit goes from
@@ -140,19 +141,19 @@ void depositor_fail(struct depositor *d,
                     const char *text,
                     uint64_t columns)
 {
-    struct depositor_text t;
+    struct words w;
     const char *between = ": ";
 
     depositor_move(d, DEPOSITOR_FAILED);
     d->status = status;
-    depositor_text_init(&t, d->failure, sizeof(d->failure));
-    depositor_text_put(&t, text);
+    words_init(&w, d->failure, sizeof(d->failure));
+    words_add(&w, text);
     for (uint16_t i = 0; i < d->config.n; i++) {
         if ((columns & column_bit(i)) != 0) {
-            depositor_text_put(&t, between);
-            depositor_text_put(&t, d->sides[i].card->name);
-            depositor_text_put(&t, ": ");
-            depositor_text_put(&t, trouble_of(&d->sides[i]));
+            words_add(&w, between);
+            words_add(&w, d->sides[i].card->name);
+            words_add(&w, ": ");
+            words_add(&w, trouble_of(&d->sides[i]));
             between = "; ";
         }
     }
@@ -166,19 +167,19 @@ static void fail_short(struct depositor *d,
                        const char *hint)
 {
     char text[512];
-    struct depositor_text t;
+    struct words w;
 
-    depositor_text_init(&t, text, sizeof(text));
-    depositor_text_put(&t, "only ");
-    depositor_text_number(&t, depositor_count(have));
-    depositor_text_put(&t, " of ");
-    depositor_text_number(&t, d->config.n);
-    depositor_text_put(&t, " stewards ");
-    depositor_text_put(&t, what);
-    depositor_text_put(&t, ", and ");
-    depositor_text_number(&t, must);
-    depositor_text_put(&t, " must; ");
-    depositor_text_put(&t, hint);
+    words_init(&w, text, sizeof(text));
+    words_add(&w, "only ");
+    words_number(&w, depositor_count(have));
+    words_add(&w, " of ");
+    words_number(&w, d->config.n);
+    words_add(&w, " stewards ");
+    words_add(&w, what);
+    words_add(&w, ", and ");
+    words_number(&w, must);
+    words_add(&w, " must; ");
+    words_add(&w, hint);
     depositor_fail(d, ERR_NOTFOUND, text, all_columns(d) & ~have);
 }
 
