@@ -405,8 +405,7 @@ static int feeds_list(struct admin_index *x, char *errmsg)
     int rv = OK;
 
     if (feeds == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     do {
         rv = store_rows(x->store, slice_of(&kind, 1),
@@ -461,8 +460,7 @@ static int deposit_add(struct admin_index *x,
     d.acknowledgements = calloc(d.n, sizeof(*d.acknowledgements));
     if (d.label == NULL || d.receipts == NULL || d.acknowledgements == NULL) {
         deposit_free(&d);
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     x->deposits[x->deposits_len++] = d;
     return OK;
@@ -481,8 +479,7 @@ static int deposits_grow(struct admin_index *x, size_t max, char *errmsg)
     by_hash = realloc(x->by_hash, max * sizeof(*by_hash));
     x->by_hash = by_hash != NULL ? by_hash : x->by_hash;
     if (deposits == NULL || by_hash == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     x->deposits_max = max;
     return OK;

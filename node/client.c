@@ -94,11 +94,10 @@ int client_open(struct client **out,
                 char *errmsg)
 {
     struct client *c = secret_new(sizeof(*c));
-    int rv = ERR_NOMEM;
+    int rv;
 
     if (c == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        return rv;
+        return errmsg_secret_memory(errmsg);
     }
     c->config = *config;
     rng_init_system(&c->rng);
@@ -108,7 +107,7 @@ int client_open(struct client **out,
     if (c->message != NULL && client_streams_open(c) == OK) {
         rv = client_links_open(c, errmsg);
     } else {
-        errmsg_set(errmsg, "out of memory");
+        rv = errmsg_memory(errmsg);
     }
     if (rv == OK) {
         (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);

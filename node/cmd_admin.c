@@ -156,10 +156,10 @@ int cmd_certificate_read(const char *path,
     uint8_t *got = NULL;
     char what[160] = "";
     size_t size = 0;
-    int rv = ERR_NOMEM;
+    int rv;
 
     if (c == NULL || f == NULL) {
-        errmsg_set(errmsg, "out of memory");
+        rv = errmsg_memory(errmsg);
         goto err;
     }
     rv = file_read(path, CERTIFICATE_SIZE_MAX, &got, &size, errmsg);

@@ -26,8 +26,7 @@ int source_open(struct source *s, const char *root, char *errmsg)
     s->fd = -1;
     s->root = strdup(root);
     if (s->root == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     sha256_init(&s->hash);
     rv = source_walk(s, errmsg);
