@@ -357,6 +357,10 @@ void steward_manifest_put(const struct steward_deposit *d,
                           struct core_out *out);
 MUST_CHECK int steward_manifest_read(struct steward_deposit *d,
                                      const struct core_row *row);
+/* Put a row whose value is what |w| has written. */
+void steward_row_put(const struct key *key,
+                     const struct canon_writer *w,
+                     struct core_out *out);
 /* The row with that key among those of the event; NULL when it is not. */
 const struct core_row *steward_row_find(const struct core_event *ev,
                                         const struct key *key);
