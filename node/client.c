@@ -17,8 +17,12 @@ static void act_send(void *arg, uint64_t id, struct slice bytes)
 
 static void act_dial(void *arg, uint64_t id, struct slice bytes)
 {
+    struct digest member;
+
     (void)id;
-    client_links_dial(arg, bytes);
+    assert(bytes.size == DIGEST_SIZE);
+    memcpy(member.bytes, bytes.data, DIGEST_SIZE);
+    client_links_dial(arg, &member);
 }
 
 static void act_close(void *arg, uint64_t id, struct slice bytes)
