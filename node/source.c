@@ -256,17 +256,6 @@ int source_finish(struct source *s, char *errmsg)
     return rv;
 }
 
-void source_rewind(struct source *s)
-{
-    if (s->fd >= 0) {
-        close(s->fd);
-    }
-    s->fd = -1;
-    s->at = 0;
-    s->file = 0;
-    sha256_reset(&s->hash);
-}
-
 /* The last file that begins at or before |off|. */
 static size_t file_at(const struct source *s, uint64_t off)
 {
