@@ -55,6 +55,6 @@ void words_hex(struct words *w, const struct digest *d)
         hex[2 * i] = digits[d->bytes[i] >> 4];
         hex[2 * i + 1] = digits[d->bytes[i] & 15];
     }
-    hex[2 * DIGEST_SIZE] = '\0';
+    hex[sizeof(hex) - 1] = '\0';
     words_add(w, hex);
 }

@@ -98,9 +98,9 @@ static void manifest_make(uint32_t quorum)
     manifest.k = n > 2 ? 2 : 1;
     manifest.n = (uint16_t)n;
     manifest.t = T;
-    manifest.shard_size = 12 * LEAF_SIZE;
-    for (uint16_t i = 0; i < n; i++) {
-        memset(manifest.roots[i].bytes, 0x60 + i, DIGEST_SIZE);
+    manifest.shard_size = (uint64_t)12 * LEAF_SIZE;
+    for (unsigned i = 0; i < n; i++) {
+        memset(manifest.roots[i].bytes, 0x60 + (int)i, DIGEST_SIZE);
         manifest.stewards[i] = w.ids[i];
     }
     vss_commit(&polynomials, manifest.commitments);

@@ -61,12 +61,12 @@ START_TEST(test_release_custodian_refuses)
     ck_assert_int_eq(info.state, STEWARD_RELEASE_APPROVED);
     ck_assert_str_eq(info.trouble, "no");
     ck_assert_uint_eq(w.nodes[1].asked, 2);
-    world_pass(&w, 10 * STEWARD_CUSTODY_AGAIN_MS);
+    world_pass(&w, (uint64_t)10 * STEWARD_CUSTODY_AGAIN_MS);
     ck_assert_uint_eq(w.nodes[1].asked, 2);
     ck_assert_int_eq(approve(2), OK);
     ck_assert_uint_eq(w.nodes[1].asked, 3);
     stubborn = false;
-    world_pass(&w, 10 * STEWARD_CUSTODY_AGAIN_MS);
+    world_pass(&w, (uint64_t)10 * STEWARD_CUSTODY_AGAIN_MS);
     ck_assert_uint_eq(w.nodes[1].asked, 3);
     ck_assert_int_eq(approve(3), OK);
     ready_check();

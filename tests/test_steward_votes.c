@@ -128,7 +128,7 @@ START_TEST(test_release_junk_does_not_count)
 
     start_dealt(14, 4, 2);
     ck_assert_int_eq(submit(0), OK);
-    for (uint16_t kind = FEED_REQUEST; kind <= FEED_HOLDING; kind++) {
+    for (int kind = FEED_REQUEST; kind <= FEED_HOLDING; kind++) {
         played((enum feed_kind)kind, slice_of("", 0));
         played((enum feed_kind)kind, slice_of("\x93\x01", 2));
         played((enum feed_kind)kind, slice_of(request_bytes, 40));
@@ -231,7 +231,7 @@ END_TEST
 /* One who fills its part of the table leaves the others theirs. */
 START_TEST(test_release_requests_are_bounded)
 {
-    unsigned part = STEWARD_RELEASES_MAX / 64;
+    const size_t part = STEWARD_RELEASES_MAX / 64;
 
     start(15, 2, 2);
     for (unsigned i = 0; i < 3 * part; i++) {

@@ -20,7 +20,7 @@ START_TEST(test_words_join)
     ck_assert_uint_eq(w.len, strlen(out));
     words_init(&w, out, sizeof(out));
     words_hex(&w, &d);
-    ck_assert_uint_eq(w.len, 2 * DIGEST_SIZE);
+    ck_assert_uint_eq(w.len, (size_t)2 * DIGEST_SIZE);
     ck_assert_int_eq(strncmp(out, "a50f0f", 6), 0);
     ck_assert(!w.cut);
 }
