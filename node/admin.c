@@ -191,8 +191,7 @@ int admin_open(struct admin **out,
     int rv;
 
     if (a == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     a->config = *config;
     a->fd = -1;

@@ -42,12 +42,6 @@ char *admin_client_path(const char *option, const char *home)
     return strdup(option);
 }
 
-static int error_memory(char *errmsg)
-{
-    errmsg_set(errmsg, "out of memory");
-    return ERR_NOMEM;
-}
-
 /* ---- options that hold for every request ---- */
 
 static bool curl_prepare(CURL *curl, const char *path)
@@ -81,7 +75,7 @@ int admin_client_open(struct admin_client **out,
     }
     /* Without TLS: the socket is local, and nothing else is spoken to. */
     if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
-        return error_memory(errmsg);
+        return errmsg_memory(errmsg);
     }
     a = calloc(1, sizeof(*a));
     if (a != NULL) {
@@ -95,7 +89,7 @@ int admin_client_open(struct admin_client **out,
             curl_global_cleanup();
         }
         admin_client_close(a);
-        return error_memory(errmsg);
+        return errmsg_memory(errmsg);
     }
     *out = a;
     return OK;
@@ -213,7 +207,7 @@ static int error_transfer(const struct admin_client *a,
                    "--home %s'",
                    a->path, a->home != NULL ? a->home : "DIR");
     } else if (code == CURLE_OUT_OF_MEMORY) {
-        return error_memory(errmsg);
+        return errmsg_memory(errmsg);
     } else {
         errmsg_set(errmsg, "cairnd at '%s' did not answer: %s", a->path,
                    curl_easy_strerror(code));
@@ -292,7 +286,7 @@ int admin_client_get(struct admin_client *a,
     int rv = perform(a, resource, NULL, &answer, errmsg);
 
     if (rv == OK && !answer_grow(&answer, 1)) {
-        rv = error_memory(errmsg);
+        rv = errmsg_memory(errmsg);
     }
     if (rv != OK) {
         answer_free(&answer);

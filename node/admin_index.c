@@ -1,34 +1,7 @@
-#include "node/admin_index.h"
-
 #include <stdlib.h>
 
-#include "protocol/field.h"
+#include "node/admin_index_private.h"
 #include "replication/keys.h"
-
-#define PAGE_SIZE ((size_t)256 << 10)
-
-/* How far a steward's feed has been read. */
-struct index_feed {
-    struct digest author;
-    uint32_t incarnation;
-    uint64_t next;
-};
-
-struct admin_index {
-    struct store *store;
-    /* For the checks: the charter, and the manifest of |loaded|. */
-    struct certificate_facts *facts;
-    bool is_loaded;
-    struct digest loaded;
-    struct index_deposit *deposits; /* By id. */
-    size_t deposits_len, deposits_max;
-    uint32_t *by_hash; /* Their places, by manifest hash. */
-    struct index_feed feeds[STEWARD_FEEDS_MAX];
-    size_t feeds_len;
-    bool missed; /* Something spoke of what is not known. */
-    struct store_page page, one;
-    uint8_t page_mem[PAGE_SIZE], one_mem[STORE_PAGE_MIN];
-};
 
 int admin_index_new(struct admin_index **out,
                     struct store *store,
@@ -57,7 +30,7 @@ int admin_index_new(struct admin_index **out,
     return OK;
 }
 
-static void deposit_free(struct index_deposit *d)
+void admin_index_deposit_free(struct index_deposit *d)
 {
     free(d->label);
     free(d->receipts);
@@ -68,7 +41,7 @@ void admin_index_free(struct admin_index *x)
 {
     if (x != NULL) {
         for (size_t i = 0; i < x->deposits_len; i++) {
-            deposit_free(&x->deposits[i]);
+            admin_index_deposit_free(&x->deposits[i]);
         }
         free(x->deposits);
         free(x->by_hash);
@@ -79,42 +52,37 @@ void admin_index_free(struct admin_index *x)
 
 /* --- Look-ups ------------------------------------------------------------ */
 
-static int digest_order(const struct digest *a, const struct digest *b)
-{
-    return memcmp(a->bytes, b->bytes, DIGEST_SIZE);
-}
-
-/* A deposit begins with its id. */
-static int id_order(const void *a, const void *b)
+int admin_index_order(const void *a, const void *b)
 {
     return memcmp(a, b, DIGEST_SIZE);
 }
 
 _Static_assert(offsetof(struct index_deposit, id) == 0, "the id comes first");
 
-static struct index_deposit *deposit_find(const struct admin_index *x,
-                                          const struct digest *id)
+struct index_deposit *admin_index_find(const struct admin_index *x,
+                                       const struct digest *id)
 {
-    return x->deposits_len == 0 ? NULL
-                                : bsearch(id, x->deposits, x->deposits_len,
-                                          sizeof(*x->deposits), id_order);
+    return x->deposits_len == 0
+               ? NULL
+               : bsearch(id, x->deposits, x->deposits_len, sizeof(*x->deposits),
+                         admin_index_order);
 }
 
 const struct index_deposit *admin_index_deposit(const struct admin_index *x,
                                                 const struct digest *id)
 {
-    return deposit_find(x, id);
+    return admin_index_find(x, id);
 }
 
-static struct index_deposit *deposit_of_manifest(const struct admin_index *x,
-                                                 const struct digest *hash)
+struct index_deposit *admin_index_of_manifest(const struct admin_index *x,
+                                              const struct digest *hash)
 {
     size_t low = 0, high = x->deposits_len;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         struct index_deposit *d = &x->deposits[x->by_hash[mid]];
-        int order = digest_order(hash, &d->manifest_hash);
+        int order = memcmp(hash->bytes, d->manifest_hash.bytes, DIGEST_SIZE);
 
         if (order == 0) {
             return d;
@@ -197,14 +165,12 @@ int admin_index_request(struct admin_index *x,
     return rv;
 }
 
-/* The manifest in that entry, into |facts|. ERR_NOTFOUND when it is not on the
- * disk yet. */
-static int manifest_load(struct admin_index *x,
-                         const struct digest *lab,
-                         uint32_t incarnation,
-                         uint64_t seq,
-                         const struct digest *hash,
-                         char *errmsg)
+int admin_index_load(struct admin_index *x,
+                     const struct digest *lab,
+                     uint32_t incarnation,
+                     uint64_t seq,
+                     const struct digest *hash,
+                     char *errmsg)
 {
     const struct key key = key_entry(lab, incarnation, seq);
     struct slice bytes = {.data = NULL, .size = 0};
@@ -240,8 +206,8 @@ int admin_index_manifest(struct admin_index *x,
                          const struct manifest **manifest,
                          char *errmsg)
 {
-    int rv = manifest_load(x, &d->lab, d->incarnation, d->seq,
-                           &d->manifest_hash, errmsg);
+    int rv = admin_index_load(x, &d->lab, d->incarnation, d->seq,
+                              &d->manifest_hash, errmsg);
 
     if (rv == OK) {
         rv = admin_index_entry(x, &d->lab, d->incarnation, d->seq, out, size,
@@ -249,321 +215,6 @@ int admin_index_manifest(struct admin_index *x,
     }
     if (rv == OK) {
         *manifest = &x->facts->manifest;
-    }
-    return rv;
-}
-
-static void note_receipt(struct admin_index *x,
-                         const struct index_feed *f,
-                         const struct feed_entry *e,
-                         uint64_t seq,
-                         struct slice bytes,
-                         int *rv,
-                         char *errmsg)
-{
-    struct release_receipt r;
-    struct index_deposit *d;
-    struct index_place *p;
-    uint16_t index = 0;
-
-    if (release_receipt_decode(&r, e->payload) != OK) {
-        return;
-    }
-    d = deposit_find(x, &r.deposit_id);
-    if (d == NULL) {
-        x->missed = true;
-        return;
-    }
-    if (r.index >= d->n) {
-        return;
-    }
-    p = &d->receipts[r.index];
-    if (p->there && (p->incarnation > f->incarnation ||
-                     (p->incarnation == f->incarnation && p->seq >= seq))) {
-        return;
-    }
-    *rv = manifest_load(x, &d->lab, d->incarnation, d->seq, &d->manifest_hash,
-                        errmsg);
-    if (*rv == OK && certificate_receipt_check(x->facts, bytes, &index) == OK) {
-        *p = (struct index_place){.there = true,
-                                  .incarnation = f->incarnation,
-                                  .seq = seq,
-                                  .time_s = r.time_s};
-    }
-}
-
-static void note_acknowledgement(struct admin_index *x,
-                                 const struct index_feed *f,
-                                 const struct feed_entry *e,
-                                 uint64_t seq,
-                                 struct slice bytes,
-                                 int *rv,
-                                 char *errmsg)
-{
-    struct digest net, custodian, hash;
-    struct index_deposit *d;
-    struct canon_reader r;
-    uint64_t share;
-    uint16_t index = 0;
-
-    field_begin(&r, e->payload);
-    canon_digest(&r, &net);
-    canon_digest(&r, &custodian);
-    canon_digest(&r, &hash);
-    share = canon_uint(&r, MANIFEST_SHARDS_MAX);
-    if (r.error != OK) {
-        return;
-    }
-    d = deposit_of_manifest(x, &hash);
-    if (d == NULL) {
-        x->missed = true;
-        return;
-    }
-    if (share == 0 || share > d->n || d->acknowledgements[share - 1].there) {
-        return;
-    }
-    *rv = manifest_load(x, &d->lab, d->incarnation, d->seq, &d->manifest_hash,
-                        errmsg);
-    if (*rv == OK &&
-        certificate_acknowledgement_check(x->facts, bytes, &index) == OK) {
-        d->acknowledgements[index] = (struct index_place){
-            .there = true, .incarnation = f->incarnation, .seq = seq};
-    }
-}
-
-/* An entry that does not hold counts for nothing. */
-static int note(struct admin_index *x,
-                const struct index_feed *f,
-                uint64_t seq,
-                struct slice bytes,
-                char *errmsg)
-{
-    struct feed_entry e;
-    int rv = OK;
-
-    if (feed_entry_decode(&e, bytes) != OK || e.pruned) {
-        return OK;
-    }
-    if (e.header.kind == FEED_RECEIPT) {
-        note_receipt(x, f, &e, seq, bytes, &rv, errmsg);
-    } else if (e.header.kind == FEED_ACKNOWLEDGEMENT) {
-        note_acknowledgement(x, f, &e, seq, bytes, &rv, errmsg);
-    }
-    return rv;
-}
-
-/* --- Feeds --------------------------------------------------------------- */
-
-static int feed_look(struct admin_index *x, struct index_feed *f, char *errmsg)
-{
-    const struct key prefix = key_entries(&f->author, f->incarnation);
-    int rv;
-
-    do {
-        const struct key last =
-            key_entry(&f->author, f->incarnation, f->next - 1);
-
-        rv = store_rows(x->store, key_slice(&prefix),
-                        f->next > 0 ? key_slice(&last) : slice_of(NULL, 0),
-                        &x->page, errmsg);
-        for (size_t i = 0; rv == OK && i < x->page.rows_len; i++) {
-            struct digest author;
-            uint32_t incarnation;
-            uint64_t seq = 0;
-
-            if (key_entry_parse(x->page.rows[i].key, &author, &incarnation,
-                                &seq) == OK) {
-                rv = note(x, f, seq, x->page.rows[i].value, errmsg);
-                f->next = rv == OK ? seq + 1 : f->next;
-            }
-        }
-    } while (rv == OK && !x->page.last);
-    return rv;
-}
-
-/* How far that feed was read in the list of last time, which is sorted. */
-static uint64_t feed_next(const struct index_feed *feeds,
-                          size_t len,
-                          const struct index_feed *f)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (feeds[i].incarnation == f->incarnation &&
-            digest_equal(&feeds[i].author, &f->author)) {
-            return feeds[i].next;
-        }
-    }
-    return 0;
-}
-
-/* The feeds of stewards that there are, with how far they were read. */
-static int feeds_list(struct admin_index *x, char *errmsg)
-{
-    static const uint8_t kind = KEY_TIP;
-    struct index_feed *feeds = calloc(STEWARD_FEEDS_MAX, sizeof(*feeds));
-    uint8_t after[CORE_KEY_MAX];
-    size_t len = 0, after_size = 0;
-    int rv = OK;
-
-    if (feeds == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
-    }
-    do {
-        rv = store_rows(x->store, slice_of(&kind, 1),
-                        slice_of(after, after_size), &x->page, errmsg);
-        for (size_t i = 0; rv == OK && i < x->page.rows_len; i++) {
-            struct slice key = x->page.rows[i].key;
-            struct index_feed f;
-
-            memcpy(after, key.data, key.size);
-            after_size = key.size;
-            if (len < STEWARD_FEEDS_MAX &&
-                key_tip_parse(key, &f.author, &f.incarnation) == OK &&
-                charter_steward(&x->facts->charter, &f.author) != NULL) {
-                f.next = feed_next(x->feeds, x->feeds_len, &f);
-                feeds[len++] = f;
-            }
-        }
-    } while (rv == OK && !x->page.last);
-    if (rv == OK) {
-        memcpy(x->feeds, feeds, len * sizeof(*feeds));
-        x->feeds_len = len;
-    }
-    free(feeds);
-    return rv;
-}
-
-/* --- What is known ------------------------------------------------------- */
-
-static int deposit_add(struct admin_index *x,
-                       const struct steward_deposit_info *info,
-                       char *errmsg)
-{
-    const struct manifest *m = &x->facts->manifest;
-    struct index_deposit d = {.id = info->id,
-                              .lab = info->lab,
-                              .manifest_hash = info->manifest_hash,
-                              .incarnation = info->incarnation,
-                              .seq = info->seq};
-    int rv = manifest_load(x, &d.lab, d.incarnation, d.seq, &d.manifest_hash,
-                           errmsg);
-
-    if (rv != OK) {
-        return rv;
-    }
-    d.k = m->k;
-    d.n = m->n;
-    d.t = m->t;
-    d.plain_size = m->plain_size;
-    d.shard_size = m->shard_size;
-    d.label = strdup(m->label);
-    d.receipts = calloc(d.n, sizeof(*d.receipts));
-    d.acknowledgements = calloc(d.n, sizeof(*d.acknowledgements));
-    if (d.label == NULL || d.receipts == NULL || d.acknowledgements == NULL) {
-        deposit_free(&d);
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
-    }
-    x->deposits[x->deposits_len++] = d;
-    return OK;
-}
-
-static int deposits_grow(struct admin_index *x, size_t max, char *errmsg)
-{
-    struct index_deposit *deposits;
-    uint32_t *by_hash;
-
-    if (max <= x->deposits_max) {
-        return OK;
-    }
-    deposits = realloc(x->deposits, max * sizeof(*deposits));
-    x->deposits = deposits != NULL ? deposits : x->deposits;
-    by_hash = realloc(x->by_hash, max * sizeof(*by_hash));
-    x->by_hash = by_hash != NULL ? by_hash : x->by_hash;
-    if (deposits == NULL || by_hash == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
-    }
-    x->deposits_max = max;
-    return OK;
-}
-
-static _Thread_local const struct index_deposit *sorting;
-
-static int hash_order(const void *a, const void *b)
-{
-    const uint32_t *i = a, *j = b;
-
-    return digest_order(&sorting[*i].manifest_hash, &sorting[*j].manifest_hash);
-}
-
-static void deposits_sort(struct admin_index *x)
-{
-    qsort(x->deposits, x->deposits_len, sizeof(*x->deposits), id_order);
-    for (size_t i = 0; i < x->deposits_len; i++) {
-        x->by_hash[i] = (uint32_t)i;
-    }
-    sorting = x->deposits;
-    qsort(x->by_hash, x->deposits_len, sizeof(*x->by_hash), hash_order);
-    sorting = NULL;
-}
-
-/* Take in deposits whose manifest has come since. What the machine knows and
- * the disk does not yet is for the next time. */
-static int deposits_look(struct admin_index *x,
-                         const struct steward_deposit_info *infos,
-                         size_t len,
-                         bool *grown,
-                         char *errmsg)
-{
-    const size_t before = x->deposits_len;
-    size_t added = 0;
-    int rv = OK;
-
-    for (size_t i = 0; i < len; i++) {
-        if (infos[i].has_manifest && deposit_find(x, &infos[i].id) == NULL) {
-            added++;
-        }
-    }
-    if (added == 0) {
-        return OK;
-    }
-    rv = deposits_grow(x, before + added, errmsg);
-    for (size_t i = 0; i < len && rv == OK; i++) {
-        const struct index_deposit *d =
-            before == 0 ? NULL
-                        : bsearch(&infos[i].id, x->deposits, before, sizeof(*d),
-                                  id_order);
-
-        if (infos[i].has_manifest && d == NULL) {
-            rv = deposit_add(x, &infos[i], errmsg);
-            rv = rv == ERR_NOTFOUND ? OK : rv;
-        }
-    }
-    if (x->deposits_len > before) {
-        deposits_sort(x);
-        *grown = true;
-    }
-    return rv;
-}
-
-int admin_index_look(struct admin_index *x,
-                     const struct steward_deposit_info *deposits,
-                     size_t deposits_len,
-                     char *errmsg)
-{
-    bool grown = false;
-    int rv = deposits_look(x, deposits, deposits_len, &grown, errmsg);
-
-    if (grown && x->missed) {
-        x->missed = false;
-        x->feeds_len = 0;
-    }
-    if (rv == OK) {
-        rv = feeds_list(x, errmsg);
-    }
-    for (size_t i = 0; i < x->feeds_len && rv == OK; i++) {
-        rv = feed_look(x, &x->feeds[i], errmsg);
     }
     return rv;
 }

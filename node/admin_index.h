@@ -45,8 +45,8 @@ MUST_CHECK int admin_index_new(struct admin_index **out,
 void admin_index_free(struct admin_index *x);
 
 /* Read what is new. |deposits| are all that the machine knows, in the order of
- * their ids. ERR_IO, ERR_FULL (the disk), ERR_NOMEM; what was
- * read stays good. */
+ * their ids. ERR_IO, ERR_FULL (the disk), ERR_NOMEM; what was read stays good.
+ */
 MUST_CHECK int admin_index_look(struct admin_index *x,
                                 const struct steward_deposit_info *deposits,
                                 size_t deposits_len,

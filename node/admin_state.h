@@ -11,14 +11,16 @@
 
 /* The parts of admin.h that only its own files share:
  *
- *   admin.c          the socket, the loop, the end
- *   admin_http.c     connections and requests
- *   admin_route.c    which request that is, and of what
- *   admin_post.c     what is for the machine
- *   admin_get.c      jobs on the pool
- *   admin_answers.c  deposits and releases as JSON
- *   admin_status.c   the node as JSON
- *   admin_papers.c   what people carry, as octets */
+ *   admin.c           the socket, the loop, the end
+ *   admin_http.c      connections and requests
+ *   admin_route.c     which request that is, and of what
+ *   admin_post.c      what is for the machine
+ *   admin_get.c       jobs on the pool
+ *   admin_answers.c   what answers have in common
+ *   admin_status.c    the node as JSON
+ *   admin_deposits.c  deposits as JSON
+ *   admin_releases.c  releases as JSON
+ *   admin_papers.c    what people carry, as octets */
 
 enum admin_route {
     ADMIN_STATUS,
@@ -155,17 +157,21 @@ void admin_answer_error(struct admin_answer *a,
                         int status,
                         const char *text);
 unsigned admin_code_of(int status);
-/* Now, for the view. */
+/* As RFC 3339, as hex, and in words. */
 json_t *admin_time(uint64_t unix_s);
 json_t *admin_hex(const struct digest *d);
+json_t *admin_policy(const struct manifest *m);
 /* {"schema", "covers", "as_of"} and |rest|, which is stolen. */
 json_t *admin_seen(const struct admin_view *v,
                    const char *schema,
                    json_t *rest);
 
+/* admin_status.c */
 void admin_answer_status(const struct admin_view *v, struct admin_answer *a);
+/* admin_deposits.c */
 void admin_answer_deposits(const struct admin_view *v, struct admin_answer *a);
 void admin_answer_deposit(const struct admin_view *v, struct admin_answer *a);
+/* admin_releases.c */
 void admin_answer_releases(const struct admin_view *v, struct admin_answer *a);
 void admin_answer_release(const struct admin_view *v, struct admin_answer *a);
 /* admin_papers.c */

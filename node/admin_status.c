@@ -6,19 +6,6 @@
 #include "protocol/field.h"
 #include "replication/keys.h"
 
-static const char *role_name(enum card_role role)
-{
-    switch (role) {
-    case CARD_STEWARD:
-        return "steward";
-    case CARD_LAB:
-        return "lab";
-    case CARD_AUDITOR:
-        return "auditor";
-    }
-    return "member";
-}
-
 /* --- The network --------------------------------------------------------- */
 
 static json_t *network_json(const struct admin_view *v)
@@ -44,9 +31,9 @@ static json_t *link_json(const struct admin_view *v, const struct admin_link *l)
         "{s:s, s:o, s:s, s:s, s:s, s:o, s:I}", "member",
         l->card != NULL ? l->card->name : "a recipient", "id",
         admin_hex(l->card != NULL ? &l->card->id : &l->release_id), "role",
-        l->card != NULL ? role_name(l->card->role) : "recipient", "direction",
-        l->dialled ? "dialled" : "inbound", "address", l->address, "since",
-        admin_time(v->now_s > up_s ? v->now_s - up_s : 0), "up_s",
+        l->card != NULL ? card_role_name(l->card->role) : "recipient",
+        "direction", l->dialled ? "dialled" : "inbound", "address", l->address,
+        "since", admin_time(v->now_s > up_s ? v->now_s - up_s : 0), "up_s",
         (json_int_t)up_s);
 }
 
@@ -150,8 +137,8 @@ static json_t *feeds_json(const struct admin_view *v, json_t *trouble)
 
         (void)json_array_append_new(
             list, json_pack("{s:s, s:o, s:s, s:o}", "member", card->name, "id",
-                            admin_hex(&card->id), "role", role_name(card->role),
-                            "entries",
+                            admin_hex(&card->id), "role",
+                            card_role_name(card->role), "entries",
                             rv == OK ? json_integer((json_int_t)counts[i])
                                      : json_null()));
     }

@@ -17,8 +17,12 @@ static void act_send(void *arg, uint64_t id, struct slice bytes)
 
 static void act_dial(void *arg, uint64_t id, struct slice bytes)
 {
+    struct digest member;
+
     (void)id;
-    client_links_dial(arg, bytes);
+    assert(bytes.size == DIGEST_SIZE);
+    memcpy(member.bytes, bytes.data, DIGEST_SIZE);
+    client_links_dial(arg, &member);
 }
 
 static void act_close(void *arg, uint64_t id, struct slice bytes)
@@ -94,11 +98,10 @@ int client_open(struct client **out,
                 char *errmsg)
 {
     struct client *c = secret_new(sizeof(*c));
-    int rv = ERR_NOMEM;
+    int rv;
 
     if (c == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        return rv;
+        return errmsg_secret_memory(errmsg);
     }
     c->config = *config;
     rng_init_system(&c->rng);
@@ -108,7 +111,7 @@ int client_open(struct client **out,
     if (c->message != NULL && client_streams_open(c) == OK) {
         rv = client_links_open(c, errmsg);
     } else {
-        errmsg_set(errmsg, "out of memory");
+        rv = errmsg_memory(errmsg);
     }
     if (rv == OK) {
         (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);

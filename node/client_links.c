@@ -4,33 +4,15 @@
 
 #include "crypto/secret.h"
 #include "node/client_private.h"
+#include "node/peer.h"
 #include "node/progress.h"
 
-#define CERT_SECONDS ((uint64_t)7 * 86400)
 /* Sealed bytes that wait for all links together. */
 #define QUEUES_MAX ((size_t)48 << 20)
-
-static uint64_t now_s(void)
-{
-    return (uint64_t)time(NULL);
-}
 
 static const struct card *member_card(const struct client *c, uint32_t member)
 {
     return &c->config.charter->members[member].card;
-}
-
-/* The place of a member in the charter, or CHARTER_MEMBERS_MAX. */
-static uint32_t member_find(const struct client *c, struct slice id)
-{
-    const struct charter *charter = c->config.charter;
-    uint32_t i = 0;
-
-    while (i < charter->members_len &&
-           !slice_equal(digest_slice(&charter->members[i].card.id), id)) {
-        i++;
-    }
-    return i < charter->members_len ? i : CHARTER_MEMBERS_MAX;
 }
 
 struct client_link *client_link_find(const struct client *c, uint64_t number)
@@ -74,24 +56,16 @@ static const char *identity_refusal(const struct client_link *l,
 {
     const struct card *card = member_card(l->client, l->member);
     struct transport_cert cert;
+    const char *why = peer_cert_refusal(&cert, bytes, TRANSPORT_MEMBER,
+                                        &l->client->config.net, remote);
 
-    if (bytes.size > TRANSPORT_CERT_MAX ||
-        transport_cert_decode(&cert, bytes) != OK ||
-        cert.type != TRANSPORT_MEMBER) {
-        return "shows no certificate of a member";
+    if (why != NULL) {
+        return why;
     }
-    if (!digest_equal(&cert.net, &l->client->config.net) ||
-        !digest_equal(&cert.id, &card->id)) {
+    if (!digest_equal(&cert.id, &card->id)) {
         return "is another member than the one at that address";
     }
-    if (memcmp(cert.transport_pk, remote, NOISE_KEY_SIZE) != 0 ||
-        transport_cert_verify(bytes, card->node_pk) != OK) {
-        return "shows a false certificate";
-    }
-    if (!transport_cert_is_current(&cert, now_s())) {
-        return "shows a certificate of another time; compare the clocks";
-    }
-    return NULL;
+    return peer_member_refusal(card, &cert, bytes, (uint64_t)time(NULL));
 }
 
 static int on_identity(void *arg,
@@ -227,9 +201,9 @@ static void on_writable(void *arg, struct link *link)
 
 /* --- Dialling ------------------------------------------------------------ */
 
-void client_links_dial(struct client *c, struct slice id)
+void client_links_dial(struct client *c, const struct digest *id)
 {
-    uint32_t member = member_find(c, id);
+    uint32_t member = charter_index(c->config.charter, id);
     const struct card *card;
     struct client_link *l;
 
@@ -262,20 +236,16 @@ void client_links_dial(struct client *c, struct slice id)
 static int cert_make(const struct client *c, uint8_t *out, size_t *size)
 {
     const struct client_config *config = &c->config;
-    struct transport_cert cert = {.net = config->net};
+    struct transport_cert cert = {.type = TRANSPORT_RECIPIENT,
+                                  .net = config->net,
+                                  .release_id = config->id};
 
-    memcpy(cert.transport_pk, config->transport.pk, NOISE_KEY_SIZE);
     if (config->node != NULL) {
-        cert.type = TRANSPORT_MEMBER;
-        cert.id = config->id;
-        cert.not_before_s = now_s();
-        cert.not_after_s = cert.not_before_s + CERT_SECONDS;
-    } else {
-        cert.type = TRANSPORT_RECIPIENT;
-        cert.release_id = config->id;
+        return peer_member_cert(&config->net, &config->id, &config->transport,
+                                config->node, (uint64_t)time(NULL), out, size);
     }
-    return transport_cert_encode(&cert, config->node, out, TRANSPORT_CERT_MAX,
-                                 size);
+    memcpy(cert.transport_pk, config->transport.pk, NOISE_KEY_SIZE);
+    return transport_cert_encode(&cert, NULL, out, TRANSPORT_CERT_MAX, size);
 }
 
 int client_links_open(struct client *c, char *errmsg)

@@ -91,7 +91,7 @@ struct client {
 
 /* client_links.c */
 MUST_CHECK int client_links_open(struct client *c, char *errmsg);
-void client_links_dial(struct client *c, struct slice id);
+void client_links_dial(struct client *c, const struct digest *id);
 struct client_link *client_link_find(const struct client *c, uint64_t number);
 
 /* client_streams.c */

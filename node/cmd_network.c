@@ -32,12 +32,6 @@ int network_draft_read(const char *path,
     return rv;
 }
 
-static const char *const roles[] = {
-    [CARD_STEWARD] = "steward",
-    [CARD_LAB] = "lab",
-    [CARD_AUDITOR] = "auditor",
-};
-
 static json_t *members_json(const struct charter *c)
 {
     json_t *list = json_array();
@@ -49,7 +43,7 @@ static json_t *members_json(const struct charter *c)
         text_hex(id, card->id.bytes, DIGEST_SIZE);
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", id, "role",
-                            roles[card->role], "name", card->name,
+                            card_role_name(card->role), "name", card->name,
                             "organisation", card->organisation, "jurisdiction",
                             card->jurisdiction, "address",
                             card->addresses_len > 0 ? card->addresses[0] : ""));
@@ -65,8 +59,9 @@ static void members_print(const struct charter *c)
         char key[64];
 
         text_hex(id, card->id.bytes, 4);
-        printf("  %-8s %s  %s, %s%s%s\n", roles[card->role], id, card->name,
-               card->jurisdiction, card->addresses_len > 0 ? ", " : "",
+        printf("  %-8s %s  %s, %s%s%s\n", card_role_name(card->role), id,
+               card->name, card->jurisdiction,
+               card->addresses_len > 0 ? ", " : "",
                card->addresses_len > 0 ? card->addresses[0] : "");
         for (size_t k = 0; k < card->operators_len; k++) {
             sshsig_key_fingerprint(

@@ -135,8 +135,7 @@ static int request_write(const struct asked *o,
     int rv;
 
     if (bytes == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     request_fill(&request, o, facts, keys);
     rv = release_request_encode(&request, bytes, RELEASE_REQUEST_MAX, &size);

@@ -29,8 +29,7 @@ int release_shown_init(struct release_shown *s,
     s->size = size;
     s->text = malloc(RELEASE_RENDERED_MAX);
     if (s->text == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     rv = release_request_decode(&s->request, in);
     if (rv == OK) {

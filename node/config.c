@@ -122,8 +122,7 @@ static int text_parse(char *text)
     opts[CONFIG_KEYS] = (cfg_opt_t)CFG_END();
     cfg = cfg_init(opts, CFGF_NONE);
     if (cfg == NULL) {
-        errmsg_set(reading->errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(reading->errmsg);
     }
     (void)cfg_set_error_function(cfg, on_error);
     for (size_t i = 0; i < CONFIG_KEYS; i++) {
@@ -157,8 +156,7 @@ int config_parse(struct config *c,
     int rv;
 
     if (text == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     if (strlen(text) != data.size) {
         errmsg_set(errmsg, "%s: a byte zero stands in this file", path);

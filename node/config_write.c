@@ -120,7 +120,7 @@ int config_write(const struct config *c, const char *path, char *errmsg)
         }
     }
     if (rv == ERR_NOMEM) {
-        errmsg_set(errmsg, "out of memory");
+        (void)errmsg_memory(errmsg);
     }
     if (rv == OK) {
         rv = file_write(path, slice_of(text, size), 0640, FILE_NEW, errmsg);

@@ -326,8 +326,7 @@ int daemon_run(const struct daemon_config *config, char *errmsg)
     int rv;
 
     if (d == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     rv = clock_check(d);
     if (rv == OK && uv_loop_init(&d->loop) != 0) {

@@ -1,6 +1,5 @@
 #include "node/daemon_state.h"
-
-#define CERT_SECONDS ((uint64_t)7 * 86400) /* Renewed daily. */
+#include "node/peer.h"
 
 const char *daemon_member_name(const struct daemon *d, uint32_t member)
 {
@@ -12,16 +11,9 @@ int daemon_cert(const struct daemon *d,
                 size_t *size)
 {
     const struct self *self = d->config->self;
-    uint64_t now_s = daemon_now_s();
-    struct transport_cert cert = {.type = TRANSPORT_MEMBER,
-                                  .net = self->net,
-                                  .id = self->id,
-                                  .not_before_s = now_s,
-                                  .not_after_s = now_s + CERT_SECONDS};
 
-    memcpy(cert.transport_pk, self->keys->transport.pk, NOISE_KEY_SIZE);
-    return transport_cert_encode(&cert, &self->keys->node, out,
-                                 TRANSPORT_CERT_MAX, size);
+    return peer_member_cert(&self->net, &self->id, &self->keys->transport,
+                            &self->keys->node, daemon_now_s(), out, size);
 }
 
 /* --- Who that is --------------------------------------------------------- */
@@ -48,18 +40,6 @@ size_t daemon_on_psk(void *arg,
     return len;
 }
 
-/* The place of a member in the charter, or CHARTER_MEMBERS_MAX. */
-static uint32_t member_find(const struct daemon *d, const struct digest *id)
-{
-    uint32_t i = 0;
-
-    while (i < d->charter->members_len &&
-           !digest_equal(&d->charter->members[i].card.id, id)) {
-        i++;
-    }
-    return i < d->charter->members_len ? i : CHARTER_MEMBERS_MAX;
-}
-
 /* Why it is no member; NULL when it is *member. */
 static const char *member_refusal(const struct daemon *d,
                                   const struct daemon_link *l,
@@ -67,17 +47,16 @@ static const char *member_refusal(const struct daemon *d,
                                   struct slice bytes,
                                   uint32_t *member)
 {
-    uint32_t i = member_find(d, &cert->id);
+    uint32_t i = charter_index(d->charter, &cert->id);
+    const char *why;
 
     if (i == CHARTER_MEMBERS_MAX) {
         return "is not in the charter";
     }
-    if (transport_cert_verify(bytes, d->charter->members[i].card.node_pk) !=
-        OK) {
-        return "shows a false certificate";
-    }
-    if (!transport_cert_is_current(cert, daemon_now_s())) {
-        return "shows a certificate of another time; compare the clocks";
+    why = peer_member_refusal(&d->charter->members[i].card, cert, bytes,
+                              daemon_now_s());
+    if (why != NULL) {
+        return why;
     }
     if (i == d->self) {
         return "says that it is us";
@@ -100,19 +79,12 @@ static const char *identity_refusal(struct daemon *d,
     bool is_member =
         link_is_dialled(link) || is_network_psk(d, link_psk_id(link));
     struct transport_cert cert;
+    const char *why = peer_cert_refusal(
+        &cert, bytes, is_member ? TRANSPORT_MEMBER : TRANSPORT_RECIPIENT,
+        &d->config->self->net, remote);
 
-    if (bytes.size > TRANSPORT_CERT_MAX ||
-        transport_cert_decode(&cert, bytes) != OK) {
-        return "shows no certificate";
-    }
-    if (is_member != (cert.type == TRANSPORT_MEMBER)) {
-        return is_member ? "is no member" : "is no recipient";
-    }
-    if (!digest_equal(&cert.net, &d->config->self->net)) {
-        return "is of another network";
-    }
-    if (memcmp(cert.transport_pk, remote, NOISE_KEY_SIZE) != 0) {
-        return "shows a certificate of another key";
+    if (why != NULL) {
+        return why;
     }
     if (is_member) {
         return member_refusal(d, link_user(link), &cert, bytes, member);

@@ -23,7 +23,7 @@ struct journal_plan *deposit_plan_new(struct depositing *d)
     struct rng rng;
 
     if (p == NULL) {
-        errmsg_set(d->errmsg, "no locked memory; raise 'ulimit -l'");
+        (void)errmsg_secret_memory(d->errmsg);
         return NULL;
     }
     rng_init_system(&rng);

@@ -187,8 +187,7 @@ int deposit_offline(struct cli *c,
 
     errmsg[0] = '\0';
     if (o == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     d->c = c;
     d->o = options;

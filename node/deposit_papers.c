@@ -56,8 +56,7 @@ int shares_write(struct offline *o, const struct digest *manifest_hash)
     int rv = folder_make(folder, 0700, d->errmsg);
 
     if (f == NULL || file == NULL) {
-        errmsg_set(d->errmsg, "no locked memory; raise 'ulimit -l'");
-        rv = ERR_NOMEM;
+        rv = errmsg_secret_memory(d->errmsg);
     }
     for (uint16_t i = 1; i <= p->n && rv == OK; i++) {
         char name[24];

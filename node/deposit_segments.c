@@ -124,8 +124,7 @@ int source_verify(struct depositing *d)
     }
     mem = malloc(p->segment_size);
     if (mem == NULL) {
-        errmsg_set(d->errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(d->errmsg);
     }
     progress_start(&bar, d->c, "comparing",
                    todo < data ? todo * p->segment_size : p->data_size);

@@ -36,8 +36,7 @@ int shards_begin(struct offline *o)
 
         o->shards[i] = calloc(1, sizeof(*o->shards[i]));
         if (o->shards[i] == NULL) {
-            errmsg_set(d->errmsg, "out of memory");
-            rv = ERR_NOMEM;
+            rv = errmsg_memory(d->errmsg);
         } else if (access(done, F_OK) == 0) {
             o->sealed[i] = true;
         } else {

@@ -46,7 +46,7 @@ struct depositing {
 };
 
 /* --- deposit.c ------------------------------------------------------------ */
-/* |d| is zeroed; before anything else, and so that deposit_end() may be. */
+/* Of a |d| that is zeroed, before anything else: deposit_end() may follow. */
 void deposit_init(struct depositing *d);
 /* Open source and lint it; |avoid| must not lie in it. */
 MUST_CHECK int deposit_source(struct depositing *d, const char *avoid);

@@ -16,6 +16,10 @@
 void errmsg_set(char *errmsg, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Say that there is no memory, or none that can be locked. ERR_NOMEM. */
+int errmsg_memory(char *errmsg);
+int errmsg_secret_memory(char *errmsg);
+
 /* Put errno into words; |what| is a verb phrase ("read"). Returns ERR_NOTFOUND,
  * ERR_FULL (no space, quota) or ERR_IO. */
 int file_error(char *errmsg, const char *what, const char *path);

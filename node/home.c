@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "crypto/secret.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 
 #define KEYS_FIELDS   5
 #define KEYS_SIZE_MAX 512U
@@ -17,8 +17,6 @@ static int keys_encode(const struct home_keys *keys,
                        size_t *size)
 {
     struct canon_writer w;
-    struct slice written;
-    int rv;
 
     canon_write_init(&w, out, max);
     canon_put_array(&w, KEYS_FIELDS);
@@ -27,11 +25,7 @@ static int keys_encode(const struct home_keys *keys,
     canon_put_bin(&w, slice_of(keys->transport.sk, NOISE_KEY_SIZE));
     canon_put_bin(&w, slice_of(keys->vrf.bytes, SCALAR_SIZE));
     canon_put_uint(&w, keys->incarnation);
-    rv = canon_write_end(&w, &written);
-    if (rv == OK) {
-        *size = written.size;
-    }
-    return rv;
+    return field_write_end(&w, size);
 }
 
 /* Public halves are computed, never read: a signature under a foreign public
@@ -168,8 +162,7 @@ int home_create(const char *home, struct slice passphrase, char *errmsg)
     int rv = folder_make(home, 0700, errmsg);
 
     if (rv == OK && (keys == NULL || payload == NULL)) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        rv = ERR_NOMEM;
+        rv = errmsg_secret_memory(errmsg);
     }
     if (rv == OK) {
         rng_init_system(&rng);
@@ -212,8 +205,7 @@ int home_keys_read(const char *home,
     int rv = OK;
 
     if (got == NULL || payload == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        rv = ERR_NOMEM;
+        rv = errmsg_secret_memory(errmsg);
     }
     if (rv == OK) {
         rv = home_keyfile_read(path, KEYFILE_NODE, passphrase, payload,
@@ -247,8 +239,7 @@ int network_psk_create(const char *path, char *errmsg)
     int rv;
 
     if (psk == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        return ERR_NOMEM;
+        return errmsg_secret_memory(errmsg);
     }
     rng_init_system(&rng);
     rng_bytes(&rng, psk, HOME_PSK_SIZE);

@@ -74,8 +74,7 @@ static int journal_plan_write(const struct journal *j,
     int rv;
 
     if (payload == NULL) {
-        errmsg_set(errmsg, "no locked memory; raise 'ulimit -l'");
-        rv = ERR_NOMEM;
+        rv = errmsg_secret_memory(errmsg);
         goto err;
     }
     rv = journal_plan_encode(j->plan, payload, JOURNAL_PLAN_SIZE_MAX, &size);
@@ -126,8 +125,7 @@ static int journal_load(struct journal *j,
     int rv;
 
     if (payload == NULL) {
-        errmsg_set(errmsg, "no locked memory; raise 'ulimit -l'");
-        rv = ERR_NOMEM;
+        rv = errmsg_secret_memory(errmsg);
         goto err;
     }
     rv = home_keyfile_read(path, KEYFILE_JOURNAL, passphrase, payload,

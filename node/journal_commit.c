@@ -111,8 +111,7 @@ int journal_last(const struct journal *j,
     int rv_other;
 
     if (other == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     rv = ranges_decode(j, j->ranges[0], out);
     rv_other = ranges_decode(j, j->ranges[1], other);

@@ -54,7 +54,7 @@ void lint_close(struct lint *l)
     memset(l, 0, sizeof(*l));
 }
 
-bool lint_ends_with(const char *path, const char *end)
+static bool ends_with(const char *path, const char *end)
 {
     size_t a = strlen(path);
     size_t b = strlen(end);
@@ -99,14 +99,14 @@ static void lint_executable(struct lint *l, const struct source_file *f)
                                           ".pickle", ".ckpt", ".joblib"};
 
     for (size_t i = 0; i < sizeof(pickles) / sizeof(pickles[0]); i++) {
-        if (lint_ends_with(f->path, pickles[i])) {
+        if (ends_with(f->path, pickles[i])) {
             lint_add(l, LINT_WARNING, f->path,
                      "may be a Python pickle, which runs code when it is "
                      "loaded; safetensors holds the same weights without");
             return;
         }
     }
-    if (lint_ends_with(f->path, ".py")) {
+    if (ends_with(f->path, ".py")) {
         lint_add(l, LINT_WARNING, f->path,
                  "code that a loader may run; in decades its interpreter may "
                  "be gone");
@@ -149,13 +149,13 @@ static int lint_file(struct lint *l,
     if (f->size == 0) {
         lint_add(l, LINT_NOTE, f->path, "is empty");
     }
-    if (lint_ends_with(f->path, ".safetensors")) {
+    if (ends_with(f->path, ".safetensors")) {
         return lint_safetensors(l, s, f, errmsg);
     }
-    if (lint_ends_with(f->path, ".gguf")) {
+    if (ends_with(f->path, ".gguf")) {
         return lint_gguf(l, s, f, errmsg);
     }
-    if (lint_ends_with(f->path, ".safetensors.index.json")) {
+    if (ends_with(f->path, ".safetensors.index.json")) {
         return lint_index(l, s, f, errmsg);
     }
     return OK;

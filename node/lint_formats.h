@@ -12,8 +12,6 @@ void lint_add(struct lint *l,
               const char *format,
               ...) __attribute__((format(printf, 4, 5)));
 
-bool lint_ends_with(const char *path, const char *end);
-
 /* Exactly |size| bytes of |f| at |off|. */
 MUST_CHECK int lint_read(const struct source *s,
                          const struct source_file *f,

@@ -5,16 +5,10 @@
 
 #include "crypto/secret.h"
 #include "node/home.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 
 #define KEYS_ITEMS    5
 #define KEYS_SIZE_MAX 256U
-
-static int error_memory(char *errmsg)
-{
-    errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-    return ERR_NOMEM;
-}
 
 static int keys_encode(const struct recipient_keys *keys,
                        uint8_t *out,
@@ -22,8 +16,6 @@ static int keys_encode(const struct recipient_keys *keys,
                        size_t *size)
 {
     struct canon_writer w;
-    struct slice written;
-    int rv;
 
     canon_write_init(&w, out, max);
     canon_put_array(&w, KEYS_ITEMS);
@@ -32,11 +24,7 @@ static int keys_encode(const struct recipient_keys *keys,
     canon_put_bin(&w, slice_of(keys->transport.sk, NOISE_KEY_SIZE));
     canon_put_digest(&w, &keys->net);
     canon_put_digest(&w, &keys->manifest_hash);
-    rv = canon_write_end(&w, &written);
-    if (rv == OK) {
-        *size = written.size;
-    }
-    return rv;
+    return field_write_end(&w, size);
 }
 
 static int keys_decode(struct recipient_keys *keys, struct slice in)
@@ -73,7 +61,7 @@ static int keys_write(const char *path,
     int rv;
 
     if (payload == NULL) {
-        return error_memory(errmsg);
+        return errmsg_secret_memory(errmsg);
     }
     rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
     assert(rv == OK);
@@ -95,7 +83,7 @@ int recipient_keys_create(const char *path,
     int rv;
 
     if (made == NULL) {
-        return error_memory(errmsg);
+        return errmsg_secret_memory(errmsg);
     }
     rng_init_system(&rng);
     hpke_keypair(&rng, made->hpke_sk, made->hpke_pk);
@@ -151,7 +139,7 @@ int recipient_keys_read(const char *path,
     int rv;
 
     if (got == NULL || payload == NULL) {
-        rv = error_memory(errmsg);
+        rv = errmsg_secret_memory(errmsg);
         goto err;
     }
     rv = home_keyfile_read(path, KEYFILE_RECIPIENT, passphrase, payload,

@@ -42,8 +42,7 @@ static int gathering_look(struct gathering *g,
 
     g->folders = calloc(o->shards_len, sizeof(*g->folders));
     if (g->folders == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     g->folders_len = o->shards_len;
     for (size_t i = 0; i < o->shards_len; i++) {
@@ -87,8 +86,7 @@ static int gathering_take(struct gathering *g,
     }
     s = calloc(1, sizeof(*s));
     if (s == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     if (shard_file_open(&s->file, f->path, &g->manifest.roots[f->index],
                         g->manifest.shard_size, said) != OK) {
@@ -259,8 +257,7 @@ int recover_offline(struct cli *c,
     int rv;
 
     if (g == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     rv = job_open(&j, 0, errmsg);
     if (rv != OK) {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "crypto/secret.h"
+#include "node/network_files.h"
 #include "node/text.h"
-#include "protocol/frame.h"
 
 char *self_path(const char *home, const char *name)
 {
@@ -177,34 +177,6 @@ int self_card(const struct self *s,
 
 /* --- The network --------------------------------------------------------- */
 
-static int chain_fail(int rv, const char *path, char *errmsg)
-{
-    switch (rv) {
-    case ERR_DENIED:
-        errmsg_set(errmsg,
-                   "the charter in '%s' is not signed by an operator of every "
-                   "steward in it; do not trust it",
-                   path);
-        break;
-    case ERR_UNSUPPORTED:
-        errmsg_set(errmsg,
-                   "the charter in '%s' needs a later version of Cairn; "
-                   "upgrade",
-                   path);
-        break;
-    case ERR_NOMEM:
-        errmsg_set(errmsg, "out of memory");
-        break;
-    default:
-        errmsg_set(errmsg,
-                   "'%s' is no charter, or a damaged one; get it again from "
-                   "another steward",
-                   path);
-        break;
-    }
-    return rv;
-}
-
 /* Are we in it, as we are? */
 static int charter_check(const struct self *s, const char *path, char *errmsg)
 {
@@ -234,49 +206,16 @@ static int charter_check(const struct self *s, const char *path, char *errmsg)
     return OK;
 }
 
-static int psk_read(struct self *s, const char *path, char *errmsg)
-{
-    struct frame_psk p;
-    int rv;
-
-    s->psk = secret_new(HOME_PSK_SIZE);
-    if (s->psk == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        return ERR_NOMEM;
-    }
-    rv = network_psk_read(path, s->psk, errmsg);
-    if (rv != OK) {
-        return rv;
-    }
-    frame_psk_init(&p, s->psk);
-    if (memcmp(p.id, s->charter->psk_id, sizeof(p.id)) != 0) {
-        errmsg_set(errmsg,
-                   "the secret in '%s' is not that of the network '%s'; get "
-                   "the right one from another steward",
-                   path, s->charter->name);
-        rv = ERR_MISMATCH;
-    }
-    frame_psk_wipe(&p);
-    return rv;
-}
-
 int self_join(struct self *s, const char *chain, const char *psk, char *errmsg)
 {
     int rv;
 
     assert(s->keys != NULL && s->charter == NULL);
-    rv = file_read(chain, CHARTER_CHAIN_MAX, &s->chain, &s->chain_size, errmsg);
-    if (rv != OK) {
-        return rv;
+    rv = network_chain_read(chain, &s->chain, &s->chain_size, &s->charter,
+                            &s->net, errmsg);
+    if (rv == OK) {
+        rv = charter_check(s, chain, errmsg);
     }
-    s->charter = calloc(1, sizeof(*s->charter));
-    rv = s->charter == NULL
-             ? ERR_NOMEM
-             : charter_chain_decode(s->charter, &s->net,
-                                    slice_of(s->chain, s->chain_size));
-    if (rv != OK) {
-        return chain_fail(rv, chain, errmsg);
-    }
-    rv = charter_check(s, chain, errmsg);
-    return rv == OK ? psk_read(s, psk, errmsg) : rv;
+    return rv == OK ? network_secret_read(psk, s->charter, &s->psk, errmsg)
+                    : rv;
 }

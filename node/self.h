@@ -56,10 +56,9 @@ MUST_CHECK int self_card(const struct self *s,
 
 /* Read a charter chain and a network secret, and check all that can be checked:
  * that the chain holds, that we are in it with the keys that we have (as a
- * steward, if we are a node),
- * and that the secret is that of this network. ERR_NOTFOUND when we are not in
- * it, ERR_MISMATCH for other keys or another secret, ERR_BAD, ERR_AUTH,
- * ERR_DENIED, ERR_UNSUPPORTED. */
+ * steward, if we are a node), and that the secret is that of this network.
+ * ERR_NOTFOUND when we are not in it, ERR_MISMATCH for other keys or another
+ * secret, ERR_BAD, ERR_AUTH, ERR_DENIED, ERR_UNSUPPORTED. */
 MUST_CHECK int self_join(struct self *s,
                          const char *chain,
                          const char *psk,

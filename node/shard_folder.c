@@ -135,8 +135,7 @@ int shard_folder_open(struct shard_folder *f, const char *path, char *errmsg)
     memset(f, 0, sizeof(*f));
     f->path = strdup(path);
     if (f->path == NULL) {
-        errmsg_set(errmsg, "out of memory");
-        return ERR_NOMEM;
+        return errmsg_memory(errmsg);
     }
     rv = folder_manifest(f, errmsg);
     if (rv == OK) {

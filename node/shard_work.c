@@ -107,6 +107,12 @@ static void work_run(uv_work_t *work)
     }
 }
 
+static void call_free(struct work_call *call)
+{
+    free(call->manifest);
+    free(call);
+}
+
 static void work_done(uv_work_t *work, int status)
 {
     struct shard_work *w = work->data;
@@ -124,7 +130,7 @@ static void work_done(uv_work_t *work, int status)
     } else {
         intake_done(w, call);
     }
-    work_call_free(call);
+    call_free(call);
     jobs_leave(js);
 }
 
@@ -161,19 +167,13 @@ struct work_call *work_queue(struct shard_work *w, enum work_type type)
     return call;
 }
 
-void work_call_free(struct work_call *call)
-{
-    free(call->manifest);
-    free(call);
-}
-
 void work_drop_calls(struct shard_work *w)
 {
     struct work_call *next;
 
     for (struct work_call *call = w->calls; call != NULL; call = next) {
         next = call->next;
-        work_call_free(call);
+        call_free(call);
     }
     w->calls = NULL;
     w->calls_end = &w->calls;

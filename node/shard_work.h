@@ -92,7 +92,6 @@ void work_free_buffers(struct shard_work *w);
 bool work_is_for(const struct shard_work *w, const struct steward_job *spec);
 /* Queue a call. */
 struct work_call *work_queue(struct shard_work *w, enum work_type type);
-void work_call_free(struct work_call *call);
 /* Forget the calls that have not begun. */
 void work_drop_calls(struct shard_work *w);
 /* Hand the next call to the pool, if it is this work's turn: calls of an older

@@ -53,19 +53,18 @@ bool source_holds(const struct source *s, const char *path);
 /* The file of a relative path, or NULL. */
 struct source_file *source_find(struct source *s, const char *path);
 
-/* Read exactly |len| bytes at |off|, which is where the last read ended (or 0
- * after source_rewind()). |digest| says what was read, given all before it,
- * from the one pass of hashing that the files' own digests need:
- * TH256("segment-plain", SHA-256 over the digests of the files that end inside
- * and of the part of the last one so far). ERR_MISMATCH when a file changed
- * size, time or identity since the walk. One caller at a time, any thread. */
+/* Read exactly |len| bytes at |off|, which is where the last read ended (0 at
+ * first). |digest| says what was read, given all before it, from the one pass
+ * of hashing that the files' own digests need: TH256("segment-plain", SHA-256
+ * over the digests of the files that end inside and of the part of the last one
+ * so far). ERR_MISMATCH when a file changed size, time or identity since the
+ * walk. One caller at a time, any thread. */
 MUST_CHECK int source_read(struct source *s,
                            uint64_t off,
                            uint8_t *mem,
                            size_t len,
                            struct digest *digest,
                            char *errmsg);
-void source_rewind(struct source *s);
 
 /* Read again what was read before, at any place, without hashing: to compare
  * with what comes back from the shards. Any thread, alongside nothing else. */

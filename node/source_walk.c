@@ -1,10 +1,10 @@
-#include "node/source_walk.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "node/source_private.h"
 
 #define WALK_DEPTH_MAX 64
 

@@ -75,7 +75,7 @@ void store_close(struct store *s);
 /* --- Commits ------------------------------------------------------------- */
 
 /* One batch on its way; the caller's, who keeps it and all that |ops| points
- * to until |on_done|. No two operations are put together: later ones win. */
+ * to until |on_done|. Of two operations on one key the later one wins. */
 struct store_write {
     const struct core_op *ops;
     size_t ops_len; /* 0 is a batch too: it takes its turn. */

@@ -8,6 +8,19 @@
 #define BODY_ITEMS    14
 #define CUSTODY_ITEMS 4
 
+const char *card_role_name(enum card_role role)
+{
+    switch (role) {
+    case CARD_STEWARD:
+        return "steward";
+    case CARD_LAB:
+        return "lab";
+    case CARD_AUDITOR:
+        return "auditor";
+    }
+    return "";
+}
+
 /* A card belongs to no network: the charter that contains it makes it so. */
 static const struct digest no_net;
 

@@ -29,6 +29,9 @@ enum card_role {
     CARD_AUDITOR = 3
 };
 
+/* "steward", "lab", "auditor". */
+const char *card_role_name(enum card_role role);
+
 struct card {
     struct digest id;
     enum card_role role;

@@ -1,7 +1,7 @@
 #include "protocol/catalogue.h"
 
 #include "crypto/merkle.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 #include "protocol/text.h"
 
 #define CATALOGUE_VERSION  1
@@ -63,17 +63,6 @@ static bool file_is_sound(const struct catalogue_file *f)
     return true;
 }
 
-static int write_end(const struct canon_writer *w, size_t *size)
-{
-    struct slice written;
-    int rv = canon_write_end(w, &written);
-
-    if (rv == OK) {
-        *size = written.size;
-    }
-    return rv;
-}
-
 int catalogue_head_encode(const struct catalogue_head *h,
                           uint8_t *out,
                           size_t max,
@@ -90,7 +79,7 @@ int catalogue_head_encode(const struct catalogue_head *h,
     canon_put_str(&w, slice_str(h->label));
     canon_put_uint(&w, h->time_s);
     canon_put_str(&w, slice_str(h->program));
-    return write_end(&w, size);
+    return field_write_end(&w, size);
 }
 
 int catalogue_file_encode(const struct catalogue_file *f,
@@ -116,7 +105,7 @@ int catalogue_file_encode(const struct catalogue_file *f,
         canon_put_str(&w, slice_str(f->dtypes[i].name));
         canon_put_uint(&w, f->dtypes[i].size);
     }
-    return write_end(&w, size);
+    return field_write_end(&w, size);
 }
 
 int catalogue_provenance_encode(const struct slice *statements,
@@ -134,7 +123,7 @@ int catalogue_provenance_encode(const struct slice *statements,
         assert(statements[i].size <= CATALOGUE_STATEMENT_MAX);
         canon_put_bin(&w, statements[i]);
     }
-    return write_end(&w, size);
+    return field_write_end(&w, size);
 }
 
 /* Text into |out|, which is zeroed and has room for |max| bytes and a NUL. */

@@ -1,35 +1,20 @@
 #include "protocol/certificate.h"
 #include "protocol/field.h"
+#include "protocol/words.h"
 
 /* What a certificate proves, and the words for what is false in it. */
 
 #define WHAT_SIZE 160
 
-/* Write |parts|, one after the other, cut off if need be. */
-static void what_set(char *what, const char *const *parts, size_t len)
-{
-    size_t at = 0;
-
-    if (what == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < len; i++) {
-        size_t size = strlen(parts[i]);
-
-        if (size > WHAT_SIZE - 1 - at) {
-            size = WHAT_SIZE - 1 - at;
-        }
-        memcpy(what + at, parts[i], size);
-        at += size;
-    }
-    what[at] = '\0';
-}
-
 static int fail(char *what, const char *subject, const char *why, int rv)
 {
-    const char *const parts[] = {subject, why};
+    struct words w;
 
-    what_set(what, parts, 2);
+    if (what != NULL) {
+        words_init(&w, what, WHAT_SIZE);
+        words_add(&w, subject);
+        words_add(&w, why);
+    }
     return rv;
 }
 
@@ -40,14 +25,16 @@ static int fail_at(char *what,
                    const char *why,
                    int rv)
 {
-    const size_t number = i + 1;
-    const char digits[3] = {(char)('0' + number / 10),
-                            (char)('0' + number % 10), '\0'};
-    const char *const parts[] = {subject, " ", digits + (number < 10 ? 1 : 0),
-                                 ": ", why};
+    struct words w;
 
-    assert(number < 100);
-    what_set(what, parts, 5);
+    if (what != NULL) {
+        words_init(&w, what, WHAT_SIZE);
+        words_add(&w, subject);
+        words_add(&w, " ");
+        words_number(&w, i + 1);
+        words_add(&w, ": ");
+        words_add(&w, why);
+    }
     return rv;
 }
 

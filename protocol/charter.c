@@ -294,15 +294,22 @@ err:
     return rv;
 }
 
+uint32_t charter_index(const struct charter *c, const struct digest *id)
+{
+    uint32_t i = 0;
+
+    while (i < c->members_len && !digest_equal(&c->members[i].card.id, id)) {
+        i++;
+    }
+    return i < c->members_len ? i : CHARTER_MEMBERS_MAX;
+}
+
 const struct card *charter_member(const struct charter *c,
                                   const struct digest *id)
 {
-    for (size_t i = 0; i < c->members_len; i++) {
-        if (digest_equal(&c->members[i].card.id, id)) {
-            return &c->members[i].card;
-        }
-    }
-    return NULL;
+    uint32_t i = charter_index(c, id);
+
+    return i < CHARTER_MEMBERS_MAX ? &c->members[i].card : NULL;
 }
 
 const struct card *charter_steward(const struct charter *c,

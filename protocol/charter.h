@@ -88,6 +88,8 @@ MUST_CHECK int charter_chain_decode(struct charter *c,
                                     struct digest *net,
                                     struct slice in);
 
+/* The place of a member, or CHARTER_MEMBERS_MAX. */
+uint32_t charter_index(const struct charter *c, const struct digest *id);
 /* Look-ups; NULL when there is none. */
 const struct card *charter_member(const struct charter *c,
                                   const struct digest *id);

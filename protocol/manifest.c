@@ -1,7 +1,7 @@
 #include "protocol/manifest.h"
 
 #include "crypto/hash.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 #include "protocol/policy.h"
 #include "protocol/shard.h"
 #include "protocol/text.h"
@@ -151,17 +151,11 @@ int manifest_encode(const struct manifest *m,
                     size_t *size)
 {
     struct canon_writer w;
-    struct slice written;
-    int rv;
 
     assert(manifest_check(m) == OK && m->policy_size <= MANIFEST_POLICY_MAX);
     canon_write_init(&w, out, max);
     put_fields(&w, m);
-    rv = canon_write_end(&w, &written);
-    if (rv == OK) {
-        *size = written.size;
-    }
-    return rv;
+    return field_write_end(&w, size);
 }
 
 static void get_label(struct canon_reader *r, struct manifest *m)

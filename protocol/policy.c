@@ -1,6 +1,7 @@
 #include "protocol/policy.h"
 
 #include "protocol/canon.h"
+#include "protocol/words.h"
 
 enum op {
     OP_QUORUM = 1,
@@ -164,52 +165,6 @@ bool policy_survives_lab(struct slice policy,
     return policy_holds(policy, &votes);
 }
 
-/* Text that fits, with the terminating zero, into |max| > 0 bytes. */
-struct text {
-    char *out;
-    size_t max, size;
-    bool cut;
-};
-
-static void text_put(struct text *t, const char *s)
-{
-    size_t size = strlen(s), room = t->max - 1 - t->size;
-
-    if (t->cut) {
-        return;
-    }
-    if (size > room) {
-        t->cut = true;
-        size = room;
-    }
-    memcpy(t->out + t->size, s, size);
-    t->size += size;
-}
-
-static void text_put_number(struct text *t, uint32_t v)
-{
-    char digits[11];
-    size_t at = sizeof(digits) - 1;
-
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    text_put(t, digits + at);
-}
-
-/* The end of the text: the zero, after dots where it was cut off. */
-static void text_end(struct text *t)
-{
-    if (t->cut) {
-        for (size_t i = 0; i < 3 && i < t->size; i++) {
-            t->out[t->size - 1 - i] = '.';
-        }
-    }
-    t->out[t->size] = '\0';
-}
-
 static const char *role_name(enum policy_role role)
 {
     switch (role) {
@@ -223,16 +178,16 @@ static const char *role_name(enum policy_role role)
     return "";
 }
 
-static void describe_quorum(struct text *t, const struct formula *f)
+static void describe_quorum(struct words *w, const struct formula *f)
 {
-    text_put(t, f->k == 1 ? "approval from " : "approvals from ");
-    text_put_number(t, f->k);
-    text_put(t, " ");
-    text_put(t, role_name(f->role));
-    text_put(t, f->k == 1 ? "" : "s");
+    words_add(w, f->k == 1 ? "approval from " : "approvals from ");
+    words_number(w, f->k);
+    words_add(w, " ");
+    words_add(w, role_name(f->role));
+    words_add(w, f->k == 1 ? "" : "s");
 }
 
-static void describe(struct text *t, const struct formulas *p, size_t *at)
+static void describe(struct words *w, const struct formulas *p, size_t *at)
 {
     /* The outermost choice reads better without brackets. */
     bool open = *at == 0 && p->all[0].op == OP_ANY;
@@ -240,41 +195,44 @@ static void describe(struct text *t, const struct formulas *p, size_t *at)
 
     switch (f->op) {
     case OP_QUORUM:
-        describe_quorum(t, f);
+        describe_quorum(w, f);
         return;
     case OP_ALL:
-        text_put(t, "all of (");
+        words_add(w, "all of (");
         break;
     case OP_ANY:
-        text_put(t, open ? "" : "one of (");
+        words_add(w, open ? "" : "one of (");
         break;
     case OP_SOME:
-        text_put_number(t, f->k);
-        text_put(t, " of (");
+        words_number(w, f->k);
+        words_add(w, " of (");
         break;
     }
     for (uint32_t i = 0; i < f->children; i++) {
         if (i > 0) {
-            text_put(t, open ? ", or " : "; ");
+            words_add(w, open ? ", or " : "; ");
         }
-        describe(t, p, at);
+        describe(w, p, at);
     }
-    text_put(t, open ? "" : ")");
+    words_add(w, open ? "" : ")");
 }
 
 void policy_describe(struct slice policy, char *out, size_t max)
 {
-    struct text t = {.out = out, .max = max};
     struct formulas p;
+    struct words w;
     size_t at = 0;
 
     if (max == 0) {
         return;
     }
+    words_init(&w, out, max);
     if (policy_parse(policy, &p) == OK) {
-        describe(&t, &p, &at);
+        describe(&w, &p, &at);
     } else {
-        text_put(&t, "a policy that is not understood here");
+        words_add(&w, "a policy that is not understood here");
     }
-    text_end(&t);
+    for (size_t i = 1; w.cut && i <= 3 && i <= w.len; i++) {
+        out[w.len - i] = '.';
+    }
 }

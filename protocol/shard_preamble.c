@@ -1,4 +1,5 @@
 #include "protocol/shard.h"
+#include "protocol/words.h"
 
 /* The explanation of version 1, for a reader who has nothing else. Frozen: it
  * is under the root of every shard, and a shard that is built anew must come
@@ -71,68 +72,34 @@ static bool preamble_is_sound(const struct shard_preamble *p)
            manifest_label_is_valid(slice_str(p->label));
 }
 
-struct writer {
-    uint8_t *out;
-    size_t at;
-};
-
-static void put(struct writer *w, const char *text)
-{
-    size_t size = strlen(text);
-
-    assert(size < LEAF_SIZE - w->at);
-    memcpy(w->out + w->at, text, size);
-    w->at += size;
-}
-
-static void put_hex(struct writer *w, const struct digest *d)
-{
-    static const char digits[] = "0123456789abcdef";
-    char hex[HEX_SIZE + 1] = {0};
-
-    for (size_t i = 0; i < DIGEST_SIZE; i++) {
-        hex[2 * i] = digits[d->bytes[i] >> 4];
-        hex[2 * i + 1] = digits[d->bytes[i] & 0x0f];
-    }
-    put(w, hex);
-}
-
-static void put_number(struct writer *w, uint16_t v)
-{
-    char text[6] = {0};
-    size_t at = sizeof(text) - 1;
-
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    put(w, text + at);
-}
-
 void shard_preamble_encode(const struct shard_preamble *p,
                            uint8_t out[LEAF_SIZE])
 {
-    struct writer w = {.out = out, .at = 0};
+    char text[LEAF_SIZE];
+    struct words w;
 
     assert(preamble_is_sound(p));
+    words_init(&w, text, sizeof(text));
+    words_add(&w, FIRST_LINE "Deposit: ");
+    words_hex(&w, &p->deposit_id);
+    words_add(&w, "\nNetwork: ");
+    words_hex(&w, &p->net);
+    words_add(&w, "\nLab: ");
+    words_hex(&w, &p->lab);
+    words_add(&w, "\nShard: ");
+    words_number(&w, p->index);
+    words_add(&w, " of ");
+    words_number(&w, p->n);
+    words_add(&w, ", any ");
+    words_number(&w, p->k);
+    words_add(&w, " restore\nLabel: ");
+    words_add(&w, p->label);
+    words_add(&w, "\n\n");
+    words_add(&w, explanation);
+    assert(!w.cut);
     memset(out, ' ', LEAF_SIZE);
+    memcpy(out, text, w.len);
     out[LEAF_SIZE - 1] = '\n';
-    put(&w, FIRST_LINE "Deposit: ");
-    put_hex(&w, &p->deposit_id);
-    put(&w, "\nNetwork: ");
-    put_hex(&w, &p->net);
-    put(&w, "\nLab: ");
-    put_hex(&w, &p->lab);
-    put(&w, "\nShard: ");
-    put_number(&w, p->index);
-    put(&w, " of ");
-    put_number(&w, p->n);
-    put(&w, ", any ");
-    put_number(&w, p->k);
-    put(&w, " restore\nLabel: ");
-    put(&w, p->label);
-    put(&w, "\n\n");
-    put(&w, explanation);
 }
 
 /* Takes the preamble apart. Like canon_reader it remembers an error and then

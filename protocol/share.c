@@ -1,7 +1,7 @@
 #include "protocol/share.h"
 
 #include "crypto/secret.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 
 static const uint8_t magic[8] = {'C', 'R', 'N', 'S', 'H', 'A', 'R', 'E'};
 
@@ -20,7 +20,6 @@ int share_file_encode(const struct share_file *f,
                       size_t *size)
 {
     struct canon_writer w;
-    struct slice got = {.data = NULL, .size = 0};
     int rv;
 
     assert(share_is_valid(&f->share));
@@ -34,13 +33,11 @@ int share_file_encode(const struct share_file *f,
     canon_put_uint(&w, f->share.index);
     canon_put_bin(&w, slice_of(f->share.s.bytes, SCALAR_SIZE));
     canon_put_bin(&w, slice_of(f->share.r.bytes, SCALAR_SIZE));
-    rv = canon_write_end(&w, &got);
+    rv = field_write_end(&w, size);
     if (rv != OK) {
         secret_wipe(out, max);
-        return rv;
     }
-    *size = got.size;
-    return OK;
+    return rv;
 }
 
 /* Reads the values behind the magic; |f| is filled even after an error. */

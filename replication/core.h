@@ -25,7 +25,8 @@
 #define CORE_ARENA_SIZE ((size_t)512 << 10)
 #define CORE_ROWS_MAX   256U /* In one page. */
 
-/* Bulk jobs are named by their opener; links by the driver. */
+/* Ids: the driver numbers links and admin requests, the machine all that it
+ * asks for: checks, reads, jobs, and what it wants of the custodian. */
 
 enum core_event_type {
     EV_START,   /* A page of stored rows in |rows|; |status| 1 on the last. */
@@ -73,7 +74,7 @@ struct core_action {
     struct slice bytes; /* In the arena of the same core_out. */
 };
 
-/* One key-value operation: a put, or with a NULL value a delete. */
+/* One operation on a row: a put, or, with |remove|, its removal. */
 struct core_op {
     struct slice key, value;
     bool remove;

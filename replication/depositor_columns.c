@@ -2,6 +2,7 @@
 #include "crypto/secret.h"
 #include "protocol/release.h"
 #include "protocol/transport_cert.h"
+#include "protocol/words.h"
 #include "replication/depositor_internal.h"
 
 /* --- Sides --------------------------------------------------------------- */
@@ -19,9 +20,9 @@ struct depositor_side *depositor_side_of_link(struct depositor *d,
     return NULL;
 }
 
-struct depositor_side *depositor_side_of_member(struct depositor *d,
-                                                const struct digest *id,
-                                                uint16_t *index)
+static struct depositor_side *side_of_member(struct depositor *d,
+                                             const struct digest *id,
+                                             uint16_t *index)
 {
     for (uint16_t i = 0; i < d->config.n; i++) {
         if (digest_equal(&d->sides[i].card->id, id)) {
@@ -34,11 +35,11 @@ struct depositor_side *depositor_side_of_member(struct depositor *d,
 
 void depositor_side_text(struct depositor_side *s, const char *text)
 {
-    struct depositor_text t;
+    struct words w;
     char copy[sizeof(s->text)];
 
-    depositor_text_init(&t, copy, sizeof(copy));
-    depositor_text_put(&t, text);
+    words_init(&w, copy, sizeof(copy));
+    words_add(&w, text);
     memcpy(s->text, copy, sizeof(copy));
 }
 
@@ -103,7 +104,7 @@ void depositor_link_up(struct depositor *d,
     if (transport_cert_decode(&cert, ev->bytes) == OK &&
         cert.type == TRANSPORT_MEMBER &&
         digest_equal(&cert.net, &d->config.net)) {
-        s = depositor_side_of_member(d, &cert.id, &index);
+        s = side_of_member(d, &cert.id, &index);
     }
     if (s == NULL) {
         core_act(out, ACT_CLOSE, ev->id, slice_of(NULL, 0));

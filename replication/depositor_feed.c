@@ -65,7 +65,9 @@ static int facts_make(const struct depositor *d,
     return OK;
 }
 
-int depositor_manifest_take(struct depositor *d, struct slice entry)
+/* Take the manifest of |entry| for this deposit's: from now on there are
+ * facts. */
+static int manifest_take(struct depositor *d, struct slice entry)
 {
     struct certificate_facts *facts = NULL;
     uint8_t *copy = malloc(entry.size);
@@ -98,7 +100,7 @@ int depositor_publish(struct depositor *d,
                          d->entry, sizeof(d->entry), &size);
 
     if (rv == OK) {
-        rv = depositor_manifest_take(d, slice_of(d->entry, size));
+        rv = manifest_take(d, slice_of(d->entry, size));
     }
     if (rv != OK) {
         return rv;
@@ -169,7 +171,7 @@ static int row_take(struct depositor *d,
         feed_tip_advance(&d->tip, &e);
     }
     return d->facts == NULL && entry_is_manifest(d, &e, scratch)
-               ? depositor_manifest_take(d, row->value)
+               ? manifest_take(d, row->value)
                : OK;
 }
 

@@ -2,7 +2,6 @@
 #define CAIRN_REPLICATION_DEPOSITOR_INTERNAL_H
 
 #include "replication/depositor.h"
-#include "replication/depositor_text.h"
 
 /* Inside of depositor.h.
  *
@@ -15,7 +14,6 @@
  *   depositor_look.c     the stewards' feeds: receipts, acknowledgements
  *   depositor_jobs.c     jobs as bytes
  *   depositor_place.c    who gets which column
- *   depositor_text.c     words
  *
  * What is to be said is a mark in its column, and depositor_say_due() says as
  * much as a step has room for; while more waits, the timer is due at once. */
@@ -136,11 +134,8 @@ void depositor_fail(struct depositor *d,
 void depositor_fail_ahead(struct depositor *d);
 /* Go on as far as what is known allows. */
 void depositor_advance(struct depositor *d, struct core_out *out);
-/* Columns of which that holds. */
-uint64_t depositor_receipts(const struct depositor *d);
-uint64_t depositor_acknowledgements(const struct depositor *d);
+/* Columns that are set aside. */
 uint64_t depositor_asides(const struct depositor *d);
-unsigned depositor_count(uint64_t columns);
 /* When the phase that waits is out of patience; 0: it does not wait. */
 uint64_t depositor_deadline(const struct depositor *d);
 
@@ -158,9 +153,6 @@ void depositor_on_job(struct depositor *d,
 struct depositor_side *depositor_side_of_link(struct depositor *d,
                                               uint64_t link,
                                               uint16_t *index);
-struct depositor_side *depositor_side_of_member(struct depositor *d,
-                                                const struct digest *id,
-                                                uint16_t *index);
 void depositor_side_text(struct depositor_side *s, const char *text);
 void depositor_link_up(struct depositor *d,
                        const struct core_event *ev,
@@ -200,9 +192,6 @@ void depositor_on_rows(struct depositor *d,
 MUST_CHECK int depositor_publish(struct depositor *d,
                                  struct slice payload,
                                  struct core_out *out);
-/* Take the manifest of |entry| for this deposit's: from now on there are
- * facts. */
-MUST_CHECK int depositor_manifest_take(struct depositor *d, struct slice entry);
 /* Others say that our feed stands there. */
 void depositor_own_head(struct depositor *d,
                         uint16_t index,

@@ -1,3 +1,4 @@
+#include "protocol/words.h"
 #include "replication/depositor_internal.h"
 
 /* The edges of the diagram in depositor.h; a resumed deposit goes from
@@ -29,7 +30,7 @@ static uint64_t all_columns(const struct depositor *d)
     return UINT64_MAX >> (MANIFEST_SHARDS_MAX - d->config.n);
 }
 
-unsigned depositor_count(uint64_t columns)
+static unsigned column_count(uint64_t columns)
 {
     unsigned len = 0;
 
@@ -94,7 +95,7 @@ static bool is_hoped_for(const struct depositor_side *s)
     return s->receipt.size == 0 && !s->bad && s->link == 0;
 }
 
-uint64_t depositor_receipts(const struct depositor *d)
+static uint64_t receipts_of(const struct depositor *d)
 {
     return columns_where(d, has_receipt);
 }
@@ -104,7 +105,7 @@ uint64_t depositor_asides(const struct depositor *d)
     return columns_where(d, is_aside);
 }
 
-uint64_t depositor_acknowledgements(const struct depositor *d)
+static uint64_t acknowledgements_of(const struct depositor *d)
 {
     return columns_where(d, has_acknowledged);
 }
@@ -140,19 +141,19 @@ void depositor_fail(struct depositor *d,
                     const char *text,
                     uint64_t columns)
 {
-    struct depositor_text t;
+    struct words w;
     const char *between = ": ";
 
     depositor_move(d, DEPOSITOR_FAILED);
     d->status = status;
-    depositor_text_init(&t, d->failure, sizeof(d->failure));
-    depositor_text_put(&t, text);
+    words_init(&w, d->failure, sizeof(d->failure));
+    words_add(&w, text);
     for (uint16_t i = 0; i < d->config.n; i++) {
         if ((columns & column_bit(i)) != 0) {
-            depositor_text_put(&t, between);
-            depositor_text_put(&t, d->sides[i].card->name);
-            depositor_text_put(&t, ": ");
-            depositor_text_put(&t, trouble_of(&d->sides[i]));
+            words_add(&w, between);
+            words_add(&w, d->sides[i].card->name);
+            words_add(&w, ": ");
+            words_add(&w, trouble_of(&d->sides[i]));
             between = "; ";
         }
     }
@@ -166,19 +167,19 @@ static void fail_short(struct depositor *d,
                        const char *hint)
 {
     char text[512];
-    struct depositor_text t;
+    struct words w;
 
-    depositor_text_init(&t, text, sizeof(text));
-    depositor_text_put(&t, "only ");
-    depositor_text_number(&t, depositor_count(have));
-    depositor_text_put(&t, " of ");
-    depositor_text_number(&t, d->config.n);
-    depositor_text_put(&t, " stewards ");
-    depositor_text_put(&t, what);
-    depositor_text_put(&t, ", and ");
-    depositor_text_number(&t, must);
-    depositor_text_put(&t, " must; ");
-    depositor_text_put(&t, hint);
+    words_init(&w, text, sizeof(text));
+    words_add(&w, "only ");
+    words_number(&w, column_count(have));
+    words_add(&w, " of ");
+    words_number(&w, d->config.n);
+    words_add(&w, " stewards ");
+    words_add(&w, what);
+    words_add(&w, ", and ");
+    words_number(&w, must);
+    words_add(&w, " must; ");
+    words_add(&w, hint);
     depositor_fail(d, ERR_NOTFOUND, text, all_columns(d) & ~have);
 }
 
@@ -198,7 +199,7 @@ void depositor_fail_ahead(struct depositor *d)
 /* Receipts that can be read from now. */
 static uint64_t holders_up(const struct depositor *d)
 {
-    return depositor_receipts(d) & columns_where(d, is_up);
+    return receipts_of(d) & columns_where(d, is_up);
 }
 
 /* --- Offering ------------------------------------------------------------ */
@@ -235,7 +236,7 @@ static void advance_offering(struct depositor *d, struct core_out *out)
         aside |= open;
         open = 0;
     }
-    if (d->config.n - depositor_count(aside) < must) {
+    if (d->config.n - column_count(aside) < must) {
         fail_short(d, all_columns(d) & ~aside, must, "take their shard",
                    HINT_AGAIN);
     } else if (open == 0) {
@@ -270,10 +271,10 @@ static bool offers_are_open(const struct depositor *d)
  * more of them? */
 static bool more_are_hoped_for(const struct depositor *d)
 {
-    uint64_t columns = depositor_receipts(d) | columns_where(d, is_expected) |
+    uint64_t columns = receipts_of(d) | columns_where(d, is_expected) |
                        columns_where(d, is_fillable);
 
-    return depositor_count(columns) < d->config.receipts_min &&
+    return column_count(columns) < d->config.receipts_min &&
            columns_where(d, is_hoped_for) != 0;
 }
 
@@ -290,15 +291,15 @@ static void advance_filling(struct depositor *d, struct core_out *out)
     }
     columns = d->filled ? 0 : columns_where(d, is_fillable);
     d->filled = true;
-    if (columns != 0 && depositor_count(holders_up(d)) >= d->config.k) {
+    if (columns != 0 && column_count(holders_up(d)) >= d->config.k) {
         depositor_job_start(d, DEPOSITOR_FILL, columns, holders_up(d), out);
         return;
     }
     if (columns_where(d, is_expected) != 0 && !late) {
         return;
     }
-    receipts = depositor_receipts(d);
-    if (depositor_count(receipts) < d->config.receipts_min) {
+    receipts = receipts_of(d);
+    if (column_count(receipts) < d->config.receipts_min) {
         fail_short(d, receipts, d->config.receipts_min, "have given a receipt",
                    HINT_AGAIN);
         return;
@@ -311,10 +312,10 @@ static void advance_filling(struct depositor *d, struct core_out *out)
 static void advance_dealing(struct depositor *d)
 {
     unsigned must = d->config.t + depositor_faulty(d);
-    uint64_t have = depositor_acknowledgements(d);
+    uint64_t have = acknowledgements_of(d);
 
     if (have == all_columns(d) ||
-        (out_of_patience(d) && depositor_count(have) >= must)) {
+        (out_of_patience(d) && column_count(have) >= must)) {
         depositor_move(d, DEPOSITOR_VERIFYING);
     } else if (out_of_patience(d)) {
         fail_short(d, have, must, "have acknowledged their key share",
@@ -329,7 +330,7 @@ static void advance_verifying(struct depositor *d, struct core_out *out)
     if (d->job_id != 0) {
         return;
     }
-    if (depositor_count(holders) >= d->config.k) {
+    if (column_count(holders) >= d->config.k) {
         depositor_job_start(d, DEPOSITOR_VERIFY, 0, holders, out);
     } else if (out_of_patience(d)) {
         fail_short(d, holders, d->config.k, "can be read back", HINT_AGAIN);

@@ -1,6 +1,6 @@
 #include "crypto/hash.h"
+#include "protocol/words.h"
 #include "replication/depositor.h"
-#include "replication/depositor_text.h"
 
 /* What a choice is measured by. */
 struct place {
@@ -8,7 +8,7 @@ struct place {
     uint16_t k, n, t;
     const struct card *cards[MANIFEST_SHARDS_MAX]; /* Chosen. */
     uint16_t len;
-    struct depositor_text *text;
+    struct words *words;
 };
 
 /* How many shards one jurisdiction or provider may have: as many as may be
@@ -54,17 +54,16 @@ static uint16_t place_same(const struct place *p,
 
 static void say_limit(const struct place *p, const char *what, const char *who)
 {
-    depositor_text_init(p->text, p->text->at, p->text->max);
-    depositor_text_put(p->text, "the ");
-    depositor_text_put(p->text, what);
-    depositor_text_put(p->text, " \"");
-    depositor_text_put(p->text, who);
-    depositor_text_put(p->text, "\" would have more than ");
-    depositor_text_number(p->text, place_limit(p));
-    depositor_text_put(p->text,
-                       " of the shards, and alone could lose or open the "
-                       "deposit; choose other stewards, or let the charter "
-                       "allow it");
+    words_init(p->words, p->words->at, p->words->max);
+    words_add(p->words, "the ");
+    words_add(p->words, what);
+    words_add(p->words, " \"");
+    words_add(p->words, who);
+    words_add(p->words, "\" would have more than ");
+    words_number(p->words, place_limit(p));
+    words_add(p->words, " of the shards, and alone could lose or open the "
+                        "deposit; choose other stewards, or let the charter "
+                        "allow it");
 }
 
 /* Take one more; false, with words, when a rule forbids it. */
@@ -73,11 +72,11 @@ static bool place_take(struct place *p, const struct card *card)
     uint32_t flags = p->charter->flags;
 
     if (place_same(p, card, organisation_of) > 0) {
-        depositor_text_init(p->text, p->text->at, p->text->max);
-        depositor_text_put(p->text, "the organisation \"");
-        depositor_text_put(p->text, card->organisation);
-        depositor_text_put(p->text, "\" would have two of the shards; choose "
-                                    "stewards of different organisations");
+        words_init(p->words, p->words->at, p->words->max);
+        words_add(p->words, "the organisation \"");
+        words_add(p->words, card->organisation);
+        words_add(p->words, "\" would have two of the shards; choose "
+                            "stewards of different organisations");
         return false;
     }
     if ((flags & CHARTER_FLAG_SAME_JURISDICTION) == 0 &&
@@ -102,27 +101,27 @@ static int place_chosen(struct place *p,
                         size_t chosen_len)
 {
     if (chosen_len != p->n) {
-        depositor_text_number(p->text, chosen_len);
-        depositor_text_put(p->text, " stewards were chosen for ");
-        depositor_text_number(p->text, p->n);
-        depositor_text_put(p->text, " shards; choose as many as shards");
+        words_number(p->words, chosen_len);
+        words_add(p->words, " stewards were chosen for ");
+        words_number(p->words, p->n);
+        words_add(p->words, " shards; choose as many as shards");
         return chosen_len < p->n ? ERR_NOTFOUND : ERR_BAD;
     }
     for (size_t i = 0; i < chosen_len; i++) {
         const struct card *card = charter_steward(p->charter, &chosen[i]);
 
         if (card == NULL) {
-            depositor_text_put(p->text, "the choice for shard ");
-            depositor_text_number(p->text, i);
-            depositor_text_put(p->text, " is no steward of this network");
+            words_add(p->words, "the choice for shard ");
+            words_number(p->words, i);
+            words_add(p->words, " is no steward of this network");
             return ERR_NOTFOUND;
         }
         for (size_t j = 0; j < i; j++) {
             if (digest_equal(&chosen[j], &chosen[i])) {
-                depositor_text_put(p->text, "the steward \"");
-                depositor_text_put(p->text, card->name);
-                depositor_text_put(p->text, "\" was chosen twice; one steward "
-                                            "holds one shard of a deposit");
+                words_add(p->words, "the steward \"");
+                words_add(p->words, card->name);
+                words_add(p->words, "\" was chosen twice; one steward "
+                                    "holds one shard of a deposit");
                 return ERR_DENIED;
             }
         }
@@ -173,12 +172,12 @@ static int place_ranked(struct place *p, const struct digest *deposit_id)
     size_t len = rank_stewards(p->charter, deposit_id, ranks);
 
     if (len < p->n) {
-        depositor_text_put(p->text, "the network has ");
-        depositor_text_number(p->text, len);
-        depositor_text_put(p->text, " stewards, and ");
-        depositor_text_number(p->text, p->n);
-        depositor_text_put(p->text, " shards need as many; choose a smaller "
-                                    "code");
+        words_add(p->words, "the network has ");
+        words_number(p->words, len);
+        words_add(p->words, " stewards, and ");
+        words_number(p->words, p->n);
+        words_add(p->words, " shards need as many; choose a smaller "
+                            "code");
         return ERR_NOTFOUND;
     }
     /* The words of the last refusal stand when too few are left. */
@@ -197,20 +196,20 @@ static int place_code(const struct place *p)
     uint32_t f = charter_faulty(p->n);
 
     if (!manifest_code_is_valid(p->k, p->n) || p->t < 1 || p->t > p->n) {
-        depositor_text_put(p->text, "no such code: 1 <= k < n and 1 <= t <= n");
+        words_add(p->words, "no such code: 1 <= k < n and 1 <= t <= n");
         return ERR_BAD;
     }
     if ((uint32_t)(p->n - p->k) < f + 1 || p->n < p->t + f || p->t <= f) {
-        depositor_text_put(p->text, "with ");
-        depositor_text_number(p->text, p->n);
-        depositor_text_put(p->text, " stewards, ");
-        depositor_text_number(p->text, f);
-        depositor_text_put(p->text, " of which may be faulty, k is at most ");
-        depositor_text_number(p->text, p->n - f - 1);
-        depositor_text_put(p->text, " and t from ");
-        depositor_text_number(p->text, f + 1);
-        depositor_text_put(p->text, " to ");
-        depositor_text_number(p->text, p->n - f);
+        words_add(p->words, "with ");
+        words_number(p->words, p->n);
+        words_add(p->words, " stewards, ");
+        words_number(p->words, f);
+        words_add(p->words, " of which may be faulty, k is at most ");
+        words_number(p->words, p->n - f - 1);
+        words_add(p->words, " and t from ");
+        words_number(p->words, f + 1);
+        words_add(p->words, " to ");
+        words_number(p->words, p->n - f);
         return ERR_DENIED;
     }
     return OK;
@@ -226,12 +225,12 @@ int depositor_place(const struct charter *charter,
                     struct digest stewards[MANIFEST_SHARDS_MAX],
                     char text[MESSAGE_TEXT_MAX + 1])
 {
-    struct depositor_text words;
+    struct words words;
     struct place p = {.charter = charter, .k = k, .n = n, .t = t};
     int rv;
 
-    depositor_text_init(&words, text, MESSAGE_TEXT_MAX + 1);
-    p.text = &words;
+    words_init(&words, text, MESSAGE_TEXT_MAX + 1);
+    p.words = &words;
     rv = place_code(&p);
     if (rv == OK) {
         rv = chosen_len > 0 ? place_chosen(&p, chosen, chosen_len)

@@ -110,9 +110,9 @@ void sealer_step(struct sealer *s,
                  const struct mover_event *ev,
                  struct mover_out *out);
 
-/* After MV_END with OK: how many segments, where the table goes, and the
- * ranges over preamble and cells, to which the driver adds the table and the
- * trailer for the roots. */
+/* After MV_END with OK: how many segments there are. The segment table goes to
+ * s->offset; s->ranges are those over preamble and cells, to which the driver
+ * adds table and trailer for the roots. */
 uint64_t sealer_segments(const struct sealer *s);
 
 /* Bytes of one buffer of this mover. */

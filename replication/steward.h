@@ -28,10 +28,9 @@
  * The range that a lab was told is durable stands in the row of the shard
  * before DURABLE leaves, and a restart goes on from that row. When the files
  * do not hold it, or have another root than the manifest says, the shard begins
- * anew: the lab fills it in from the others. A lab's word
- * COMMIT forbids cuts below it. Shards that are not HELD after
- * STEWARD_UNSEALED_DAYS are given up (the job removes the files, then the row
- * goes).
+ * anew: the lab fills it in from the others. A lab's word COMMIT forbids cuts
+ * below it. Shards that are not HELD after STEWARD_UNSEALED_DAYS are given up
+ * (the job removes the files, then the row goes).
  *
  * A receipt follows the job that sealed the file, which follows its fsync.
  *
@@ -80,7 +79,9 @@ struct steward; /* Large; see steward_new(). */
  * out the envelope, which this node keeps for the recipient.
  *
  *   KNOWN -> APPROVED -> DECIDED -> HELD -> READY       (at this node)
- *   any   -> EXPIRED, when the request's time (and a day) is over
+ *
+ * When the request's time (and a day) is over the release has expired, wherever
+ * it stood: nothing more comes of it.
  *
  * A recipient's link (a certificate of TRANSPORT_RECIPIENT) is let in when
  * decisions of t custodians for its release are here, it shows the transport

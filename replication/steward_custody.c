@@ -74,7 +74,7 @@ static void on_decided(struct steward *s,
         steward_release_move(r, STEWARD_RELEASE_DECIDED);
     }
     r->decision = kept.hash;
-    r->decisions |= (uint64_t)1 << s->self_member;
+    r->decisions |= steward_bit(s->self_member);
     r->due = true;
     r->trouble[0] = '\0';
     steward_release_put(s, r, out);

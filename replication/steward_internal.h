@@ -29,7 +29,8 @@
  *   steward_releases.c  the table of releases
  *   steward_votes.c     entries about releases, as they are applied
  *   steward_papers.c    the values of the rows of releases
- *   steward_desk.c      reading a release's rows and drawing conclusions
+ *   steward_desk.c      one release at a time: votes, conclusions
+ *   steward_desk_rows.c  reading its rows for that
  *   steward_clients.c   EV_CLIENT
  *   steward_client.c    what EV_CLIENT and ACT_REPLY carry
  *   steward_recipients.c  recipients' links; ENVELOPE_WANT
@@ -229,6 +230,12 @@ enum steward_desk_state {
     DESK_WORK     /* Everything is here; each turn takes one thing. */
 };
 
+/* A member's bit in a set of members. */
+static inline uint64_t steward_bit(uint32_t member)
+{
+    return (uint64_t)1 << member;
+}
+
 struct steward_decision {
     struct digest hash, manifest_hash, envelope_hash;
     uint16_t share_index;
@@ -351,6 +358,10 @@ void steward_manifest_put(const struct steward_deposit *d,
                           struct core_out *out);
 MUST_CHECK int steward_manifest_read(struct steward_deposit *d,
                                      const struct core_row *row);
+/* Put a row whose value is what |w| has written. */
+void steward_row_put(const struct key *key,
+                     const struct canon_writer *w,
+                     struct core_out *out);
 /* The row with that key among those of the event; NULL when it is not. */
 const struct core_row *steward_row_find(const struct core_event *ev,
                                         const struct key *key);
@@ -657,6 +668,12 @@ bool steward_approval_holds(const struct steward *s,
 /* --- steward_desk.c ------------------------------------------------------ */
 bool steward_desk_has_work(const struct steward *s);
 void steward_desk_work(struct steward *s, struct core_out *out);
+
+/* --- steward_desk_rows.c ------------------------------------------------- */
+/* The one that is on the desk. */
+struct steward_release *steward_desk_release(struct steward *s);
+/* Take the release in that slot, and begin to read its rows. */
+void steward_desk_begin(struct steward *s, uint32_t slot, struct core_out *out);
 /* True when these rows were asked for by the desk. */
 bool steward_on_desk_rows(struct steward *s,
                           const struct core_event *ev,

@@ -12,7 +12,7 @@
 enum steward_job_type {
     /* Receive a shard on a link: from here on APPEND, CUT, FLUSH and the data
      * records of that link are the job's. Opens the shard's files at |range|
-     * (leaves 0: creates them, reserving |size_max|). Reports progress with
+     * (leaves 0: creates them, reserving |size|). Reports progress with
      * status 1 and a steward_job_report once they are open, which is when the
      * lab is told that it may send, and after each FLUSH, once synced. Ends
      * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room.

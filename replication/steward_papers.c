@@ -8,17 +8,6 @@
 /* A dozen numbers and digests, or an envelope. */
 #define PAPER_MAX (MESSAGE_ENVELOPE_MAX + 512U)
 
-static void paper_put(const struct key *key,
-                      const struct canon_writer *w,
-                      struct core_out *out)
-{
-    struct slice value = {.data = NULL, .size = 0};
-    int rv = canon_write_end(w, &value);
-
-    assert(rv == OK);
-    core_put(out, key_slice(key), value);
-}
-
 void steward_release_put(const struct steward *s,
                          const struct steward_release *r,
                          struct core_out *out)
@@ -43,7 +32,7 @@ void steward_release_put(const struct steward *s,
     canon_put_uint(&w, r->decisions);
     canon_put_uint(&w, r->held);
     canon_put_digest(&w, &r->decision);
-    paper_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_release_read(const struct steward *s,
@@ -107,7 +96,7 @@ void steward_decision_put(const struct digest *release,
     canon_put_uint(&w, d->share_index);
     canon_put_uint(&w, d->share_epoch);
     canon_put_digest(&w, &d->envelope_hash);
-    paper_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_decision_read(struct steward_decision *d, struct slice value)
@@ -146,7 +135,7 @@ void steward_envelope_put(const struct digest *release,
     canon_put_uint(&w, d->share_index);
     canon_put_uint(&w, d->share_epoch);
     canon_put_bin(&w, envelope);
-    paper_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_envelope_read(struct message_envelope *m, struct slice value)
@@ -183,7 +172,7 @@ void steward_share_put(const struct steward_deposit *d, struct core_out *out)
     canon_put_digest(&w, &d->lab);
     canon_put_uint(&w, d->share_incarnation);
     canon_put_uint(&w, d->share_seq);
-    paper_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_share_read(struct steward_deposit *d, const struct core_row *row)

@@ -1,3 +1,4 @@
+#include "protocol/words.h"
 #include "replication/steward_internal.h"
 
 /* Links of recipients, who are in no charter: each for one release, and good
@@ -60,50 +61,25 @@ bool steward_recipient_may(struct steward *s,
     return false;
 }
 
-/* --- Texts --------------------------------------------------------------- */
-
-struct text {
-    char bytes[MESSAGE_TEXT_MAX + 1];
-    size_t size;
-};
-
-static void text_add(struct text *t, const char *more)
-{
-    size_t size = strlen(more);
-
-    assert(size <= MESSAGE_TEXT_MAX - t->size);
-    memcpy(t->bytes + t->size, more, size + 1);
-    t->size += size;
-}
-
-static void text_add_count(struct text *t, unsigned n)
-{
-    const char digits[3] = {(char)('0' + n / 10), (char)('0' + n % 10), '\0'};
-
-    assert(n < 100);
-    text_add(t, n < 10 ? digits + 1 : digits);
-}
-
 /* Why there is no envelope yet. */
-static void envelope_missing(const struct steward_release *r, struct text *t)
+static void envelope_missing(const struct steward_release *r, struct words *w)
 {
     unsigned approvals = 0;
 
-    t->size = 0;
     if (r->state >= STEWARD_RELEASE_DECIDED) {
-        text_add(t, "this steward has decided, and waits for another one to "
-                    "sign for holding the decision");
+        words_add(w, "this steward has decided, and waits for another one to "
+                     "sign for holding the decision");
         return;
     }
     for (unsigned i = 0; i < CHARTER_MEMBERS_MAX; i++) {
         approvals += (unsigned)(r->approvals >> i & 1);
     }
-    text_add(t, "this steward has not decided yet: approvals of ");
-    text_add_count(t, approvals);
-    text_add(t, approvals == 1 ? " member are here" : " members are here");
+    words_add(w, "this steward has not decided yet: approvals of ");
+    words_number(w, approvals);
+    words_add(w, approvals == 1 ? " member are here" : " members are here");
     if (r->policy[0] != '\0') {
-        text_add(t, "; the policy asks for ");
-        text_add(t, r->policy);
+        words_add(w, "; the policy asks for ");
+        words_add(w, r->policy);
     }
 }
 
@@ -145,7 +121,8 @@ void steward_on_envelope_want(struct steward *s,
 {
     const struct steward_release *r = l->recipient ? release_of(s, l) : NULL;
     const struct core_row *row = NULL;
-    struct text text;
+    char text[MESSAGE_TEXT_MAX + 1];
+    struct words words;
     struct key key;
 
     if (r == NULL) {
@@ -156,8 +133,9 @@ void steward_on_envelope_want(struct steward *s,
         want_refuse(s, l, ERR_DENIED, "this steward has denied that request",
                     out);
     } else if (r->state != STEWARD_RELEASE_READY) {
-        envelope_missing(r, &text);
-        want_refuse(s, l, ERR_NOTFOUND, text.bytes, out);
+        words_init(&words, text, sizeof(text));
+        envelope_missing(r, &words);
+        want_refuse(s, l, ERR_NOTFOUND, text, out);
     } else {
         key = key_envelope(&r->id);
         row = ev != NULL ? steward_row_find(ev, &key) : NULL;

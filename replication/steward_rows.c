@@ -13,9 +13,9 @@ _Static_assert(MERKLE_DEPTH_MAX *(DIGEST_SIZE + 2U) + STEWARD_PROOF_MAX +
                    ROW_VALUE_MAX,
                "any value but an entry's fits");
 
-static void row_put(const struct key *key,
-                    const struct canon_writer *w,
-                    struct core_out *out)
+void steward_row_put(const struct key *key,
+                     const struct canon_writer *w,
+                     struct core_out *out)
 {
     struct slice value = {.data = NULL, .size = 0};
     int rv = canon_write_end(w, &value);
@@ -48,7 +48,7 @@ void steward_tip_put(const struct steward *s,
     } else {
         canon_put_nil(&w);
     }
-    row_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_tip_read(struct steward_feed *f,
@@ -113,7 +113,7 @@ void steward_shard_put(const struct steward *s,
     canon_put_bool(&w, d->refused);
     canon_put_uint(&w, d->size);
     canon_put_digest(&w, &d->root);
-    row_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_shard_read(struct steward_deposit *d, const struct core_row *row)
@@ -165,7 +165,7 @@ void steward_progress_put(const struct steward_deposit *d,
     canon_put_array(&w, PROGRESS_ITEMS);
     canon_put_uint(&w, FIELD_VERSION);
     steward_range_put(&w, range);
-    row_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_progress_read(struct merkle_range *range, struct slice value)
@@ -198,7 +198,7 @@ void steward_manifest_put(const struct steward_deposit *d, struct core_out *out)
     canon_put_uint(&w, d->incarnation);
     canon_put_uint(&w, d->seq);
     canon_put_digest(&w, &d->manifest_hash);
-    row_put(&key, &w, out);
+    steward_row_put(&key, &w, out);
 }
 
 int steward_manifest_read(struct steward_deposit *d, const struct core_row *row)

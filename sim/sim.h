@@ -254,7 +254,6 @@ struct sim_event *sim_put(struct sim *w,
                           struct slice bytes);
 /* |about| microseconds, half to one and a half. */
 uint64_t sim_about(struct rng *r, uint64_t about);
-void sim_name(unsigned node, char out[16]);
 enum sim_node_kind sim_kind(unsigned node);
 /* Which of the members sits at a node. */
 unsigned sim_member(unsigned node);

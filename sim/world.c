@@ -51,7 +51,7 @@ unsigned sim_member(unsigned node)
     return node < 2 * SIM_STEWARDS ? node % SIM_STEWARDS : SIM_STEWARDS;
 }
 
-void sim_name(unsigned node, char out[16])
+static void name_of(unsigned node, char out[16])
 {
     if (node < SIM_STEWARDS) {
         (void)snprintf(out, 16, "steward %u", node);
@@ -181,7 +181,7 @@ void sim_tell_recent(const struct sim *w)
         const struct sim_recent *r = &w->recent[i % SIM_RECENT];
         char name[16];
 
-        sim_name(r->node, name);
+        name_of(r->node, name);
         (void)fprintf(
             stderr, "%14.6f s  %-12s %-8s %llu  status %d, %zu bytes\n",
             (double)r->at_us / SIM_SECOND, name, sim_type_name(r->type),

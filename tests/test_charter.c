@@ -562,10 +562,13 @@ START_TEST(test_charter_look_ups)
 
     ck_assert_int_eq(charter_decode(c, draft_slice()), OK);
     ck_assert_mem_eq(charter_member(c, &lab->id), lab, sizeof(*lab));
+    ck_assert_mem_eq(&c->members[charter_index(c, &lab->id)].card, lab,
+                     sizeof(*lab));
     ck_assert_mem_eq(charter_member(c, &s->id), s, sizeof(*s));
     ck_assert_mem_eq(charter_steward(c, &s->id), s, sizeof(*s));
     ck_assert_ptr_null(charter_steward(c, &lab->id));
     ck_assert_ptr_null(charter_member(c, &nobody));
+    ck_assert_uint_eq(charter_index(c, &nobody), CHARTER_MEMBERS_MAX);
     ck_assert_ptr_null(charter_steward(c, &nobody));
     ck_assert_mem_eq(charter_operator(c, &s->operators[0]), s, sizeof(*s));
     ck_assert_mem_eq(charter_operator(c, &lab->operators[0]), lab,
