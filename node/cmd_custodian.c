@@ -106,10 +106,12 @@ struct summary {
 static int status_read(struct summary *s, const char *home, char *errmsg)
 {
     char *store = path_join(home, CUSTODY_HOME_STORE);
+    uint8_t id[VOLUME_ID_SIZE];
     struct custody_card card;
     int rv = custody_home_card(home, &card, errmsg);
 
     if (rv == OK) {
+        custody_home_store_id(&card, id);
         rv = home_is_sealed(home, &s->sealed, errmsg);
     }
     if (rv == OK) {
@@ -119,11 +121,11 @@ static int status_read(struct summary *s, const char *home, char *errmsg)
         rv = rv == ERR_NOTFOUND && s->network.chain == NULL ? OK : rv;
     }
     if (rv == OK) {
-        rv = custody_store_count(store, slice_str(CMD_CUSTODIAN_SHARES),
+        rv = custody_store_count(store, id, slice_str(CMD_CUSTODIAN_SHARES),
                                  &s->shares, errmsg);
     }
     if (rv == OK) {
-        rv = custody_store_count(store, slice_str(CMD_CUSTODIAN_DECISIONS),
+        rv = custody_store_count(store, id, slice_str(CMD_CUSTODIAN_DECISIONS),
                                  &s->decisions, errmsg);
     }
     free(store);

@@ -23,6 +23,7 @@ struct run {
     struct cli *cli;
     const char *socket;
     char *store_path;
+    uint8_t store_id[VOLUME_ID_SIZE];
     struct log log;
     struct rng rng;
     struct custody_keys *keys;
@@ -57,11 +58,12 @@ static void machine_step(void *machine,
 
 static int machine_counts(struct run *r, struct custodian_config *config)
 {
-    int rv = custody_store_count(r->store_path, slice_str(CMD_CUSTODIAN_SHARES),
+    int rv = custody_store_count(r->store_path, r->store_id,
+                                 slice_str(CMD_CUSTODIAN_SHARES),
                                  &config->shares, r->errmsg);
 
     if (rv == OK) {
-        rv = custody_store_count(r->store_path,
+        rv = custody_store_count(r->store_path, r->store_id,
                                  slice_str(CMD_CUSTODIAN_DECISIONS),
                                  &config->decisions, r->errmsg);
     }
@@ -99,8 +101,8 @@ static int parts_open(struct run *r)
                                             slice_str(CMD_CUSTODIAN_DECISIONS),
                                         .on_note = on_note,
                                         .arg = r};
-    int rv =
-        custody_store_open(&r->store, r->store_path, r->keys->store, r->errmsg);
+    int rv = custody_store_open(&r->store, r->store_path, r->store_id,
+                                r->keys->store, r->errmsg);
 
     if (rv == OK) {
         rv = machine_new(r);
@@ -255,6 +257,7 @@ static int run_with(struct run *r)
     int rv = custody_home_card(home, &card, r->errmsg);
 
     if (rv == OK) {
+        custody_home_store_id(&card, r->store_id);
         r->lock = custody_home_lock(home, r->errmsg);
         rv = r->lock >= 0 ? OK : r->lock;
     }

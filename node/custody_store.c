@@ -20,9 +20,9 @@
 static const uint8_t head[HEAD_SIZE] = {'C', 'R', 'N', 'C', 1};
 
 struct custody_store {
-    char *folder;
-    uint8_t *key;  /* Secret memory. */
-    uint8_t *file; /* Scratch of FILE_MAX bytes; sealed bytes only. */
+    struct volume volume; /* Open when it has a path. */
+    uint8_t *key;         /* Secret memory. */
+    uint8_t *file;        /* Scratch of FILE_MAX bytes; sealed bytes only. */
 };
 
 /* --- Names --------------------------------------------------------------- */
@@ -99,7 +99,7 @@ static bool on_temp(void *arg, const char *name)
     const struct custody_store *s = arg;
 
     if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) {
-        char *path = path_join(s->folder, name);
+        char *path = path_join(s->volume.path, name);
 
         (void)unlink(path);
         free(path);
@@ -109,6 +109,7 @@ static bool on_temp(void *arg, const char *name)
 
 int custody_store_open(struct custody_store **out,
                        const char *folder,
+                       const uint8_t id[VOLUME_ID_SIZE],
                        const uint8_t key[32],
                        char *errmsg)
 {
@@ -118,14 +119,16 @@ int custody_store_open(struct custody_store **out,
     if (s == NULL) {
         goto err_memory;
     }
-    s->folder = strdup(folder);
     s->file = malloc(FILE_MAX);
     s->key = secret_new(crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-    if (s->folder == NULL || s->file == NULL || s->key == NULL) {
+    if (s->file == NULL || s->key == NULL) {
         goto err_memory;
     }
     memcpy(s->key, key, crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-    rv = names_each(folder, on_temp, s, errmsg);
+    rv = volume_open(&s->volume, folder, id, 0, errmsg);
+    if (rv == OK) {
+        rv = names_each(folder, on_temp, s, errmsg);
+    }
     if (rv != OK) {
         goto err;
     }
@@ -144,12 +147,20 @@ void custody_store_close(struct custody_store *s)
     if (s != NULL) {
         secret_free(s->key);
         free(s->file);
-        free(s->folder);
+        if (s->volume.path != NULL) {
+            volume_close(&s->volume);
+        }
         free(s);
     }
 }
 
 /* --- Rows ---------------------------------------------------------------- */
+
+/* Is the folder still the one that was opened? ERR_IO. */
+static int folder_check(const struct custody_store *s, char *errmsg)
+{
+    return volume_check(&s->volume, errmsg) == OK ? OK : ERR_IO;
+}
 
 /* What a row is bound to: the head of its file and its key. */
 static size_t row_ad(uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY],
@@ -166,7 +177,7 @@ int custody_store_put(struct custody_store *s,
                       char *errmsg)
 {
     uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY];
-    char *path = row_path(s->folder, key);
+    char *path = row_path(s->volume.path, key);
     size_t ad_size = row_ad(ad, key);
     unsigned long long sealed = 0;
     uint8_t *nonce = s->file + HEAD_SIZE;
@@ -179,9 +190,12 @@ int custody_store_put(struct custody_store *s,
         nonce + NONCE_SIZE, &sealed, value.data, value.size, ad, ad_size, NULL,
         nonce, s->key);
     assert(rv == 0 && sealed == value.size + TAG_SIZE);
-    rv = file_write(path,
-                    slice_of(s->file, HEAD_SIZE + NONCE_SIZE + (size_t)sealed),
-                    0600, FILE_REPLACE, errmsg);
+    rv = folder_check(s, errmsg);
+    if (rv == OK) {
+        rv = file_write(
+            path, slice_of(s->file, HEAD_SIZE + NONCE_SIZE + (size_t)sealed),
+            0600, FILE_REPLACE, errmsg);
+    }
     free(path);
     return rv;
 }
@@ -225,11 +239,14 @@ int custody_store_get(struct custody_store *s,
                       size_t *size,
                       char *errmsg)
 {
-    char *path = row_path(s->folder, key);
+    char *path = row_path(s->volume.path, key);
     uint8_t *file = NULL;
     size_t file_size = 0;
-    int rv = file_read(path, FILE_MAX, &file, &file_size, errmsg);
+    int rv = folder_check(s, errmsg);
 
+    if (rv == OK) {
+        rv = file_read(path, FILE_MAX, &file, &file_size, errmsg);
+    }
     if (rv == OK) {
         rv = row_open(s, key, slice_of(file, file_size), value, size);
     }
@@ -280,10 +297,13 @@ int custody_store_next(struct custody_store *s,
                        char *errmsg)
 {
     struct search search = {.prefix = prefix, .after = after};
-    int rv = names_each(s->folder, on_name, &search, errmsg);
+    int rv = folder_check(s, errmsg);
 
+    if (rv == OK) {
+        rv = names_each(s->volume.path, on_name, &search, errmsg);
+    }
     if (rv == ERR_NOTFOUND) {
-        return ERR_IO; /* The folder itself is gone. */
+        return ERR_IO; /* It went between the two. */
     }
     if (rv == OK && search.found_size == 0) {
         return ERR_NOTFOUND;
@@ -296,13 +316,17 @@ int custody_store_next(struct custody_store *s,
 }
 
 int custody_store_count(const char *folder,
+                        const uint8_t id[VOLUME_ID_SIZE],
                         struct slice prefix,
                         uint64_t *count,
                         char *errmsg)
 {
     struct search search = {.prefix = prefix};
-    int rv = names_each(folder, on_name, &search, errmsg);
+    int rv = volume_look(folder, id, errmsg);
 
+    if (rv == OK) {
+        rv = names_each(folder, on_name, &search, errmsg);
+    }
     if (rv == OK) {
         *count = search.count;
     }

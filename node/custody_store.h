@@ -1,12 +1,13 @@
 #ifndef CAIRN_NODE_CUSTODY_STORE_H
 #define CAIRN_NODE_CUSTODY_STORE_H
 
-#include "node/file.h"
+#include "node/volume.h"
 #include "replication/core.h"
 
 /* A custodian's rows, each in a file of its own that is sealed and is replaced
  * whole: few, small, and each worth a great deal.
  *
+ *   FOLDER/cairn-volume, cairn-lock: it is a volume (volume.h)
  *   FOLDER/<key in lower-case hex>:
  *   "CRNC" || u8 version=1 || nonce[24] || sealed row || tag[16]
  *
@@ -15,18 +16,25 @@
  * file can be put in the place of another. Who has the folder without the key
  * learns which rows there are, and their sizes.
  *
- * Everything here blocks. One process at a time (custody_home_lock()). */
+ * A row that cannot be seen is never one that is not there: whoever took an
+ * empty folder for the store would decide a second time what is decided once.
+ * So the folder must have its marker, and nothing is read or written once
+ * another folder stands in its place.
+ *
+ * Everything here blocks. One process at a time. */
 
 #define CUSTODY_STORE_OVERHEAD 45U
 #define CUSTODY_STORE_NAME_KEY 120U /* Bytes of a key that make a name. */
 
 struct custody_store;
 
-/* Open the store in |folder|, and remove what a killed process left half
- * written. |key| is copied into secret memory. ERR_NOTFOUND without a folder,
- * ERR_IO, ERR_NOMEM. */
+/* Open the store in |folder|, which volume_init_as() made with |id|, and remove
+ * what a killed process left half written. |key| is copied into secret memory.
+ * ERR_NOMEM, and as volume_open(): ERR_NOTFOUND without folder or marker,
+ * ERR_MISMATCH, ERR_BUSY, ERR_BAD, ERR_UNSUPPORTED, ERR_IO. */
 MUST_CHECK int custody_store_open(struct custody_store **out,
                                   const char *folder,
+                                  const uint8_t id[VOLUME_ID_SIZE],
                                   const uint8_t key[32],
                                   char *errmsg);
 void custody_store_close(struct custody_store *s); /* Accepts NULL. */
@@ -58,8 +66,9 @@ MUST_CHECK int custody_store_next(struct custody_store *s,
                                   char *errmsg);
 
 /* How many rows begin with |prefix|. Asks for no key and no lock: for displays
- * too. */
+ * too. Errors as volume_look(). */
 MUST_CHECK int custody_store_count(const char *folder,
+                                   const uint8_t id[VOLUME_ID_SIZE],
                                    struct slice prefix,
                                    uint64_t *count,
                                    char *errmsg);

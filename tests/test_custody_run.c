@@ -10,7 +10,7 @@
  *   rX   read the rows under X       wX   write the row X, and answer
  *   a    answer with what was read */
 
-static const uint8_t store_key[32] = {1};
+static const uint8_t store_key[32] = {1}, store_id[VOLUME_ID_SIZE] = {2};
 static struct custody_store *store;
 static struct custody_run *run;
 static char errmsg[ERRMSG_SIZE], noted[ERRMSG_SIZE];
@@ -149,8 +149,9 @@ static void start(void)
     sync_errno = 0;
     noted[0] = '\0';
     scratch_make();
-    ck_assert_int_eq(custody_store_open(&store, scratch, store_key, errmsg),
-                     OK);
+    ck_assert_int_eq(volume_init_as(scratch, store_id, errmsg), OK);
+    ck_assert_int_eq(
+        custody_store_open(&store, scratch, store_id, store_key, errmsg), OK);
     put("a1", "one");
     put("a2", "two");
     put("b", "three");

@@ -4,7 +4,7 @@
 #include "node/custody_store.h"
 #include "tests/scratch.h"
 
-static const uint8_t store_key[32] = {7, 7, 7};
+static const uint8_t store_key[32] = {7, 7, 7}, store_id[VOLUME_ID_SIZE] = {9};
 static struct custody_store *store;
 static char errmsg[ERRMSG_SIZE];
 static uint8_t value[CORE_VALUE_MAX];
@@ -24,14 +24,18 @@ int fsync(int fd)
 
 /* --- Verbs --------------------------------------------------------------- */
 
+static int try_open(const uint8_t id[VOLUME_ID_SIZE], const uint8_t key[32])
+{
+    return custody_store_open(&store, scratch_path("store"), id, key, errmsg);
+}
+
 static void start(void)
 {
     sync_errno = 0;
     scratch_make();
-    ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
-    ck_assert_int_eq(
-        custody_store_open(&store, scratch_path("store"), store_key, errmsg),
-        OK);
+    ck_assert_int_eq(volume_init_as(scratch_path("store"), store_id, errmsg),
+                     OK);
+    ck_assert_int_eq(try_open(store_id, store_key), OK);
 }
 
 static void stop(void)
@@ -45,8 +49,7 @@ static void reopen(const uint8_t key[32])
 {
     custody_store_close(store);
     store = NULL;
-    ck_assert_int_eq(
-        custody_store_open(&store, scratch_path("store"), key, errmsg), OK);
+    ck_assert_int_eq(try_open(store_id, key), OK);
 }
 
 static void put(const char *key, const char *text)
@@ -76,7 +79,7 @@ static uint64_t count(const char *prefix)
 {
     uint64_t n = 0;
 
-    ck_assert_int_eq(custody_store_count(scratch_path("store"),
+    ck_assert_int_eq(custody_store_count(scratch_path("store"), store_id,
                                          slice_str(prefix), &n, errmsg),
                      OK);
     return n;
@@ -273,27 +276,73 @@ START_TEST(test_custody_store_clears_up)
 }
 END_TEST
 
-/* A folder that is not there is an error, never a store without rows. */
+/* A store that is not there is an error, never one without rows: no folder, an
+ * empty one (a disk that is not mounted), another custodian's. */
 START_TEST(test_custody_store_wants_its_folder)
 {
-    struct custody_store *other = NULL;
-    uint8_t key[CUSTODY_STORE_NAME_KEY];
+    static const uint8_t other[VOLUME_ID_SIZE] = {8};
     uint64_t n = 0;
+
+    custody_store_close(store);
+    store = NULL;
+    ck_assert_int_eq(try_open(other, store_key), ERR_MISMATCH);
+    ck_assert_int_eq(custody_store_count(scratch_path("store"), other,
+                                         slice_str(""), &n, errmsg),
+                     ERR_MISMATCH);
+    ck_assert_int_eq(rename(scratch_path("store"), scratch_path("away")), 0);
+    ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
+    ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
+    scratch_put("store/.cairn-tmp-Ab3dEf", "not ours", 0600);
+    ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
+    ck_assert_ptr_nonnull(strstr(errmsg, "mount its disk"));
+    ck_assert_int_eq(custody_store_count(scratch_path("store"), store_id,
+                                         slice_str(""), &n, errmsg),
+                     ERR_NOTFOUND);
+    /* Nothing was made or removed there. */
+    ck_assert_int_eq(unlink(scratch_path("store/.cairn-tmp-Ab3dEf")), 0);
+    ck_assert_int_eq(rmdir(scratch_path("store")), 0);
+    custody_store_close(NULL);
+}
+END_TEST
+
+/* A disk that is unmounted later: rows are neither absent nor written to what
+ * lies below it. */
+START_TEST(test_custody_store_loses_its_folder)
+{
+    uint8_t key[CUSTODY_STORE_NAME_KEY];
     size_t size = 0;
 
-    ck_assert_int_eq(
-        custody_store_open(&other, scratch_path("none"), store_key, errmsg),
-        ERR_NOTFOUND);
-    ck_assert_int_eq(
-        custody_store_count(scratch_path("none"), slice_str(""), &n, errmsg),
-        ERR_NOTFOUND);
+    put("a", "one");
     ck_assert_int_eq(rename(scratch_path("store"), scratch_path("away")), 0);
-    ck_assert_int_eq(custody_store_next(store, slice_str("a"),
-                                        slice_of(NULL, 0), key, &size, errmsg),
-                     ERR_IO);
-    ck_assert_int_ne(
-        custody_store_put(store, slice_str("a"), slice_str("b"), errmsg), OK);
-    custody_store_close(NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(get("a"), ERR_IO);
+        ck_assert_ptr_nonnull(strstr(errmsg, "mount it again"));
+        ck_assert_int_eq(custody_store_next(store, slice_str("a"),
+                                            slice_of(NULL, 0), key, &size,
+                                            errmsg),
+                         ERR_IO);
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("a"), slice_str("b"), errmsg),
+            ERR_IO);
+        if (i == 0) {
+            ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
+        }
+    }
+    ck_assert_int_eq(rmdir(scratch_path("store")), 0);
+    ck_assert_int_eq(rename(scratch_path("away"), scratch_path("store")), 0);
+    is("a", "one");
+}
+END_TEST
+
+/* A second process, though it may have come by another home, is kept out. */
+START_TEST(test_custody_store_is_for_one)
+{
+    struct custody_store *other = NULL;
+
+    ck_assert_int_eq(custody_store_open(&other, scratch_path("store"), store_id,
+                                        store_key, errmsg),
+                     ERR_BUSY);
+    ck_assert_ptr_null(other);
 }
 END_TEST
 
@@ -312,6 +361,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_store_write_fails);
     tcase_add_test(tc, test_custody_store_clears_up);
     tcase_add_test(tc, test_custody_store_wants_its_folder);
+    tcase_add_test(tc, test_custody_store_loses_its_folder);
+    tcase_add_test(tc, test_custody_store_is_for_one);
     suite_add_tcase(s, tc);
     return s;
 }

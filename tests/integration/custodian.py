@@ -365,9 +365,28 @@ class Custodian(unittest.TestCase):
         shutil.copy(self.path("c2", "keys"), self.path("c1", "keys"))
         self.run_fails(11, "not of one custodian")
         shutil.copy(self.path("keys"), self.path("c1", "keys"))
-        os.rename(self.path("c1", "store"), self.path("away"))
+        self.start()
+        self.works()
+        self.stop()
+
+    def test_store_that_is_not_there_is_no_empty_one(self):
+        self.pinned()
+        store = self.path("c1", "store")
+        os.rename(store, self.path("away"))
         self.run_fails(11, "store")
-        os.rename(self.path("away"), self.path("c1", "store"))
+        call(CUSTODIAN, "status", "--home", self.home, check=10)
+        os.mkdir(store, 0o700)  # What a disk leaves that is not mounted.
+        self.run_fails(11, "mount its disk")
+        self.assertIn(b"mount its disk", call(CUSTODIAN, "status", "--home", self.home, check=10).stderr)
+        self.assertIn(b"already", call(CUSTODIAN, "init", "--home", self.home, check=1).stderr)
+        self.assertEqual(os.listdir(store), [])
+        os.rmdir(store)
+        shutil.copytree(self.path("c2", "store"), store)
+        self.run_fails(11, "mount the right disk")
+        shutil.rmtree(store)
+        os.symlink(self.path("away"), store)  # As good as a mount, and the home may move.
+        os.rename(self.home, self.path("moved"))
+        self.home, self.socket = self.path("moved"), self.path("moved", "socket")
         self.start()
         self.works()
         self.stop()
@@ -425,7 +444,7 @@ class Custodian(unittest.TestCase):
         self.assertEqual(wrong, [])
         self.start()
         self.works()
-        self.assertEqual(os.listdir(self.path("c1", "store")), [])
+        self.assertEqual(set(os.listdir(self.path("c1", "store"))), {"cairn-volume", "cairn-lock"})
         self.stop()
 
     def custodian_of_node(self):
