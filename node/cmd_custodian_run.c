@@ -96,11 +96,12 @@ static int machine_new(struct run *r)
 
 static int parts_open(struct run *r)
 {
-    struct custody_run_config config = {.step = machine_step,
-                                        .start =
-                                            slice_str(CMD_CUSTODIAN_DECISIONS),
-                                        .on_note = on_note,
-                                        .arg = r};
+    struct custody_run_config config = {
+        .step = machine_step,
+        .start = slice_str(CMD_CUSTODIAN_DECISIONS),
+        .due = slice_str(CMD_CUSTODIAN_DECISIONS),
+        .on_note = on_note,
+        .arg = r};
     int rv = custody_store_open(&r->store, r->store_path, r->store_id,
                                 r->keys->store, r->errmsg);
 

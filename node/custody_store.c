@@ -125,7 +125,7 @@ int custody_store_open(struct custody_store **out,
         goto err_memory;
     }
     memcpy(s->key, key, crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-    rv = volume_open(&s->volume, folder, id, 0, errmsg);
+    rv = volume_open(&s->volume, folder, id, CUSTODY_STORE_RESERVE, errmsg);
     if (rv == OK) {
         rv = names_each(folder, on_temp, s, errmsg);
     }
@@ -169,6 +169,22 @@ static size_t row_ad(uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY],
     memcpy(ad, head, HEAD_SIZE);
     memcpy(ad + HEAD_SIZE, key.data, key.size);
     return HEAD_SIZE + key.size;
+}
+
+int custody_store_room(const struct custody_store *s, char *errmsg)
+{
+    char reserve[TEXT_SIZE];
+    uint64_t bytes = 0;
+    int rv = volume_free_space(&s->volume, &bytes, errmsg);
+
+    if (rv == OK && bytes < FILE_MAX) {
+        errmsg_set(errmsg,
+                   "the disk of '%s' has less than %s free, which is kept for "
+                   "decisions; free some",
+                   s->volume.path, text_size(reserve, CUSTODY_STORE_RESERVE));
+        rv = ERR_FULL;
+    }
+    return rv;
 }
 
 int custody_store_put(struct custody_store *s,

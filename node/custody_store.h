@@ -26,6 +26,10 @@
 #define CUSTODY_STORE_OVERHEAD 45U
 #define CUSTODY_STORE_NAME_KEY 120U /* Bytes of a key that make a name. */
 
+/* A share is taken only while so much stays free: decisions on what is held
+ * must find room when it comes to them. */
+#define CUSTODY_STORE_RESERVE ((uint64_t)16 << 20)
+
 struct custody_store;
 
 /* Open the store in |folder|, which volume_init_as() made with |id|, and remove
@@ -39,8 +43,11 @@ MUST_CHECK int custody_store_open(struct custody_store **out,
                                   char *errmsg);
 void custody_store_close(struct custody_store *s); /* Accepts NULL. */
 
-/* Write a row; OK when it survives power loss. ERR_FULL or ERR_IO, and it may
- * be there or not. */
+/* Is there room for another row beside the reserve? ERR_FULL, with words. */
+MUST_CHECK int custody_store_room(const struct custody_store *s, char *errmsg);
+
+/* Write a row; OK when it survives power loss. ERR_FULL: there was no room, and
+ * nothing was changed. ERR_IO, and it may be there or not. */
 MUST_CHECK int custody_store_put(struct custody_store *s,
                                  struct slice key,
                                  struct slice value,

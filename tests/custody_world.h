@@ -56,8 +56,8 @@ static inline int serve_try(void)
 static inline void custodian_up(void)
 {
     static const uint8_t key[32] = {3};
-    struct custody_run_config c = {.step = machine_step,
-                                   .start = slice_str("R")};
+    struct custody_run_config c = {
+        .step = machine_step, .start = slice_str("R"), .due = slice_str("R")};
 
     ck_assert_int_eq(custody_store_open(&store, scratch_path("store"), store_id,
                                         key, errmsg),

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "tests/custody_world.h"
@@ -20,11 +21,21 @@ int fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
+static uint64_t disk_free;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    return 0;
+}
+
 /* --- Verbs --------------------------------------------------------------- */
 
 static void start(void)
 {
     sync_errno = 0;
+    disk_free = UINT64_C(1) << 40;
     custody_start();
     custodian_up();
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -478,6 +489,51 @@ START_TEST(test_custody_serve_halts)
 }
 END_TEST
 
+static void client_is_full(size_t i, const char *words)
+{
+    client_ask(i);
+    client_hears(i, CUSTODY_REFUSED);
+    ck_assert_int_eq(answer.u.refused.status, ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(answer.u.refused.text, words));
+    ck_assert_uint_eq(halts, 0);
+}
+
+static void client_counts(size_t i, uint64_t shares, uint64_t decisions)
+{
+    client_works(i);
+    ck_assert_uint_eq(answer.u.self.shares, shares);
+    ck_assert_uint_eq(answer.u.self.decisions, decisions);
+}
+
+/* A disk that fills up: no more shares, decisions while there is any room, and
+ * then neither; it goes on when there is room again. What was acknowledged is
+ * there all the time, and said again. */
+START_TEST(test_custody_serve_full_disk)
+{
+    client_connect(0);
+    disk_free = CUSTODY_STORE_RESERVE;
+    deal_ask();
+    client_is_full(0, "deal again");
+    client_counts(0, 0, 0);
+    disk_free *= 2;
+    deal_ask();
+    client_ask(0);
+    client_hears(0, CUSTODY_ACK);
+    disk_free = 0;
+    client_ask(0);
+    client_hears(0, CUSTODY_ACK);
+    sync_errno = ENOSPC;
+    release_ask_by(T);
+    client_is_full(0, "make room");
+    client_counts(0, 1, 0);
+    sync_errno = 0;
+    release_ask_by(T);
+    client_ask(0);
+    client_hears(0, CUSTODY_DECIDED);
+    client_counts(0, 1, 1);
+}
+END_TEST
+
 Suite *suite_make(void)
 {
     Suite *s = suite_create("custody_serve");
@@ -497,6 +553,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_serve_socket);
     tcase_add_test(tc, test_custody_serve_stale_socket);
     tcase_add_test(tc, test_custody_serve_halts);
+    tcase_add_test(tc, test_custody_serve_full_disk);
     suite_add_tcase(s, tc);
     return s;
 }

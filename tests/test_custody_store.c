@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "node/custody_store.h"
@@ -12,14 +13,27 @@ static uint8_t value[CORE_VALUE_MAX];
 /* --- Syncs that fail when told to ---------------------------------------- */
 
 static int sync_errno;
+static unsigned syncs_good; /* So many before the first that fails. */
 
 int fsync(int fd)
 {
-    if (sync_errno != 0) {
+    if (sync_errno != 0 && syncs_good == 0) {
         errno = sync_errno;
         return -1;
     }
+    syncs_good -= syncs_good > 0 ? 1 : 0;
     return (int)syscall(SYS_fsync, fd);
+}
+
+/* --- A disk as large as is told ------------------------------------------ */
+
+static uint64_t disk_free;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    return 0;
 }
 
 /* --- Verbs --------------------------------------------------------------- */
@@ -32,6 +46,8 @@ static int try_open(const uint8_t id[VOLUME_ID_SIZE], const uint8_t key[32])
 static void start(void)
 {
     sync_errno = 0;
+    syncs_good = 0;
+    disk_free = UINT64_C(1) << 40;
     scratch_make();
     ck_assert_int_eq(volume_init_as(scratch_path("store"), store_id, errmsg),
                      OK);
@@ -263,6 +279,52 @@ START_TEST(test_custody_store_write_fails)
 }
 END_TEST
 
+/* No room: the old row, or none, is there as before. No room for the name that
+ * the row has already: nobody knows which of the two will be there. */
+START_TEST(test_custody_store_full)
+{
+    static const int full[] = {ENOSPC, EDQUOT};
+
+    put("a", "old");
+    for (size_t i = 0; i < 2; i++) {
+        sync_errno = full[i];
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("a"), slice_str("new"), errmsg),
+            ERR_FULL);
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("b"), slice_str("new"), errmsg),
+            ERR_FULL);
+        is("a", "old");
+        ck_assert_int_eq(get("b"), ERR_NOTFOUND);
+        syncs_good = 1;
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("c"), slice_str("new"), errmsg),
+            ERR_IO);
+    }
+    sync_errno = 0;
+    ck_assert_str_eq(listing("b"), "");
+    put("a", "new");
+    is("a", "new");
+}
+END_TEST
+
+/* There is room for another row when one of any size leaves the reserve. */
+START_TEST(test_custody_store_room)
+{
+    const uint64_t row = CORE_VALUE_MAX + CUSTODY_STORE_OVERHEAD;
+
+    ck_assert_int_eq(custody_store_room(store, errmsg), OK);
+    disk_free = CUSTODY_STORE_RESERVE + row;
+    ck_assert_int_eq(custody_store_room(store, errmsg), OK);
+    disk_free--;
+    ck_assert_int_eq(custody_store_room(store, errmsg), ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(errmsg, "16.0 MiB"));
+    disk_free = 0;
+    ck_assert_int_eq(custody_store_room(store, errmsg), ERR_FULL);
+    put("a", "the reserve is for use");
+}
+END_TEST
+
 /* What a killed process had not finished goes; everything else stays. */
 START_TEST(test_custody_store_clears_up)
 {
@@ -359,6 +421,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_store_finds_damage);
     tcase_add_test(tc, test_custody_store_rows_cannot_be_swapped);
     tcase_add_test(tc, test_custody_store_write_fails);
+    tcase_add_test(tc, test_custody_store_full);
+    tcase_add_test(tc, test_custody_store_room);
     tcase_add_test(tc, test_custody_store_clears_up);
     tcase_add_test(tc, test_custody_store_wants_its_folder);
     tcase_add_test(tc, test_custody_store_loses_its_folder);

@@ -701,6 +701,40 @@ class Care(NetworkCase):
             net.start()
         self.alive()
 
+    def test_f_a_custodian_whose_disk_is_full_keeps_what_it_has(self):
+        net, full, disk = self.net, (self.net[3], self.net[4]), self.path("disk")
+        filler = os.path.join(disk, "filler")
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a small disk")
+        os.mkdir(disk)
+        if call("mount", "-t", "tmpfs", "-o", "size=20m", "none", disk).returncode != 0:
+            self.skipTest("a small disk cannot be mounted here")
+        try:
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                shutil.move(os.path.join(s.custody, "store"), os.path.join(disk, s.name))
+                os.symlink(os.path.join(disk, s.name), os.path.join(s.custody, "store"))
+            net.start()
+            model, cert = net.model("keys", MIB), self.path("keys.cert")
+            deposit = (model, *self.code, "--patience", PATIENCE, "--certificate", cert)
+            write(filler, bytes(8 * MIB))
+            said = net.deposit(*deposit, check=10)
+            self.assertIn("only 2 of 4 stewards have acknowledged their key share, and 3 must", said)
+            for s in full:
+                self.assertRegex(said, f"{s.name}: the disk of this custodian is full.*deal again")
+                self.assertIn("kept for decisions", s.custodian_said())
+            os.unlink(filler)
+            self.assertEqual(net.deposit(*deposit)["acknowledgements"], 4)
+        finally:
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                if os.path.islink(os.path.join(s.custody, "store")):
+                    os.unlink(os.path.join(s.custody, "store"))
+                    shutil.move(os.path.join(disk, s.name), os.path.join(s.custody, "store"))
+            call("umount", "-l", disk)
+            net.start()
+        self.alive()
+
 
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)
