@@ -30,6 +30,9 @@ static void on_change(void *arg, int status, const char *text)
     c->reachable = reachable;
     (void)snprintf(c->text, sizeof(c->text), "%s", text);
     log_put(&d->log, reachable ? LOG_INFO : LOG_WARNING, "custodian: %s", text);
+    if (reachable) {
+        custody_answer(d, STEWARD_CUSTODY_THERE, OK, slice_of(NULL, 0));
+    }
 }
 
 void daemon_custody_status(const struct daemon *d, struct admin_status *s)

@@ -379,7 +379,7 @@ START_TEST(test_custodian_request_times)
     wall_s = request.time_s - DAY - 1;
     boot();
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
     wall_s++;
     granted(CUSTODY_DECIDED);
     wall_s = request.not_after_s + DAY;
@@ -389,7 +389,7 @@ START_TEST(test_custodian_request_times)
     wall_s++;
     rng_bytes(&rng, request.nonce, sizeof(request.nonce));
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -402,7 +402,7 @@ START_TEST(test_custodian_clock_set_back)
     step(&ev);
     wall_s = request.time_s;
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -418,7 +418,7 @@ START_TEST(test_custodian_clock_set_back_at_restart)
     boot();
     request = good;
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -569,9 +569,9 @@ START_TEST(test_custodian_envelope_expired)
     decide();
     envelope_ask(0, 0, buffer_slice(&decision));
     wall_s = request.not_after_s + DAY + 1;
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
     wall_s = request.time_s;
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 

@@ -725,6 +725,25 @@ class Care(NetworkCase):
                 self.assertIn("kept for decisions", s.custodian_said())
             os.unlink(filler)
             self.assertEqual(net.deposit(*deposit)["acknowledgements"], 4)
+            # No room at all: others decide. With room again, a restart is enough.
+            with open(filler, "wb", buffering=0) as f, self.assertRaises(OSError):
+                while True:
+                    f.write(bytes(4096))
+            release, folder = net.request(cert, net[1])
+            for s in (net[1], net[2]):
+                net.approve(release, s)
+            for s in full:
+                wait(lambda: "cannot keep what it decides" in (s.ask(f"/v1/releases/{release}")["trouble"] or ""))
+                self.assertIsNone(s.custodian.poll())
+            net.ticket(release, net[1], folder)
+            net.recover(folder, self.path("keys"))
+            self.assertEqual(tree(self.path("keys")), tree(model))
+            os.unlink(filler)
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                s.start_custodian()
+            for s in net:
+                wait(lambda: len(s.ask(f"/v1/releases/{release}")["decisions"]) == 4)
         finally:
             for s in full:
                 s.end_custodian(signal.SIGTERM)
