@@ -5,6 +5,7 @@
 #include "crypto/secret.h"
 #include "node/cmd_custodian.h"
 #include "node/custody_serve.h"
+#include "node/text.h"
 #include "replication/custodian.h"
 
 const struct cli_option cmd_custodian_run_options[] = {
@@ -29,6 +30,7 @@ struct run {
     struct custody_keys *keys;
     struct custody_network network;
     struct custody_store *store;
+    struct custodian_sums sums; /* As it was started. */
     struct custodian *machine;
     struct custody_run *run;
     struct custody_serve *serve;
@@ -58,14 +60,11 @@ static void machine_step(void *machine,
 
 static int machine_counts(struct run *r, struct custodian_config *config)
 {
-    int rv = custody_store_count(r->store_path, r->store_id,
-                                 slice_str(CMD_CUSTODIAN_SHARES),
-                                 &config->shares, r->errmsg);
+    int rv = custodian_sums(&r->sums, r->store_path, r->store_id, r->errmsg);
 
     if (rv == OK) {
-        rv = custody_store_count(r->store_path, r->store_id,
-                                 slice_str(CMD_CUSTODIAN_DECISIONS),
-                                 &config->decisions, r->errmsg);
+        config->shares = r->sums.shares.rows;
+        config->decisions = r->sums.decisions.rows;
     }
     return rv;
 }
@@ -163,12 +162,38 @@ static void signals_open(struct run *r)
     (void)uv_signal_start(&r->on_term, on_signal, SIGTERM);
 }
 
+static const char *time_or_never(char *out, uint64_t unix_s)
+{
+    return unix_s != 0 ? text_time(out, unix_s) : "never";
+}
+
+/* What is here, so that an old backup can be told from what should be here. */
+static void log_store(const struct run *r)
+{
+    const struct custodian_sums *s = &r->sums;
+    char made[TEXT_SIZE], share[TEXT_SIZE], decision[TEXT_SIZE];
+    char why[ERRMSG_SIZE] = "";
+
+    log_put(&r->log, LOG_INFO,
+            "store of %s: %llu shares, the last %s; %llu decisions, the last "
+            "%s",
+            time_or_never(made, s->shares.made_s),
+            (unsigned long long)s->shares.rows,
+            time_or_never(share, s->shares.newest_s),
+            (unsigned long long)s->decisions.rows,
+            time_or_never(decision, s->decisions.newest_s));
+    if (custody_store_room(r->store, why) != OK) {
+        log_put(&r->log, LOG_WARNING, "no new shares: %s", why);
+    }
+}
+
 static void ready(struct run *r)
 {
     struct cli *c = r->cli;
 
     log_put(&r->log, LOG_INFO, "custodian of '%s' in the network '%s'",
             r->network.steward->name, r->network.charter->name);
+    log_store(r);
     if (c->json) {
         (void)cli_print_json(
             c, "cairn-custodian.ready/1",

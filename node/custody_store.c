@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/secret.h"
@@ -281,7 +282,6 @@ struct search {
     struct slice prefix, after;
     uint8_t found[CUSTODY_STORE_NAME_KEY];
     size_t found_size; /* 0: none yet. */
-    uint64_t count;
 };
 
 static bool on_name(void *arg, const char *name)
@@ -295,7 +295,6 @@ static bool on_name(void *arg, const char *name)
         !key_has_prefix(slice_of(key, size), search->prefix)) {
         return true;
     }
-    search->count++;
     if (key_compare(slice_of(key, size), search->after) > 0 &&
         (search->found_size == 0 ||
          key_compare(slice_of(key, size), found) < 0)) {
@@ -331,20 +330,54 @@ int custody_store_next(struct custody_store *s,
     return rv;
 }
 
-int custody_store_count(const char *folder,
-                        const uint8_t id[VOLUME_ID_SIZE],
-                        struct slice prefix,
-                        uint64_t *count,
-                        char *errmsg)
+struct count {
+    const char *folder;
+    struct slice prefix;
+    struct custody_store_sum sum;
+};
+
+/* When the file was written; 0 when that cannot be seen. */
+static uint64_t written_s(const char *folder, const char *name)
 {
-    struct search search = {.prefix = prefix};
+    char *path = path_join(folder, name);
+    struct stat st = {.st_mtime = 0};
+    bool seen = stat(path, &st) == 0 && st.st_mtime > 0;
+
+    free(path);
+    return seen ? (uint64_t)st.st_mtime : 0;
+}
+
+static bool on_counted(void *arg, const char *name)
+{
+    struct count *c = arg;
+    uint8_t key[CUSTODY_STORE_NAME_KEY];
+    size_t size = 0;
+
+    if (name_read(name, key, &size) &&
+        key_has_prefix(slice_of(key, size), c->prefix)) {
+        uint64_t at = written_s(c->folder, name);
+
+        c->sum.rows++;
+        c->sum.newest_s = at > c->sum.newest_s ? at : c->sum.newest_s;
+    }
+    return true;
+}
+
+int custody_store_sum(const char *folder,
+                      const uint8_t id[VOLUME_ID_SIZE],
+                      struct slice prefix,
+                      struct custody_store_sum *sum,
+                      char *errmsg)
+{
+    struct count c = {.folder = folder, .prefix = prefix};
     int rv = volume_look(folder, id, errmsg);
 
     if (rv == OK) {
-        rv = names_each(folder, on_name, &search, errmsg);
+        rv = names_each(folder, on_counted, &c, errmsg);
     }
     if (rv == OK) {
-        *count = search.count;
+        c.sum.made_s = written_s(folder, VOLUME_MARKER);
+        *sum = c.sum;
     }
     return rv;
 }

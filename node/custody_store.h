@@ -72,12 +72,19 @@ MUST_CHECK int custody_store_next(struct custody_store *s,
                                   size_t *size,
                                   char *errmsg);
 
-/* How many rows begin with |prefix|. Asks for no key and no lock: for displays
- * too. Errors as volume_look(). */
-MUST_CHECK int custody_store_count(const char *folder,
-                                   const uint8_t id[VOLUME_ID_SIZE],
-                                   struct slice prefix,
-                                   uint64_t *count,
-                                   char *errmsg);
+/* What can be seen of a store without its key. Times are those of files, which
+ * come with a backup or do not. */
+struct custody_store_sum {
+    uint64_t rows;     /* That begin with the prefix. */
+    uint64_t newest_s; /* When the last of them was written; 0: none. */
+    uint64_t made_s;   /* The store. */
+};
+
+/* Asks for no key and no lock: for displays too. Errors as volume_look(). */
+MUST_CHECK int custody_store_sum(const char *folder,
+                                 const uint8_t id[VOLUME_ID_SIZE],
+                                 struct slice prefix,
+                                 struct custody_store_sum *sum,
+                                 char *errmsg);
 
 #endif /* CAIRN_NODE_CUSTODY_STORE_H */

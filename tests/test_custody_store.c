@@ -91,14 +91,20 @@ static void is(const char *key, const char *text)
     ck_assert_str_eq((const char *)value, text);
 }
 
+static int sum_try(const uint8_t id[VOLUME_ID_SIZE],
+                   const char *prefix,
+                   struct custody_store_sum *sum)
+{
+    return custody_store_sum(scratch_path("store"), id, slice_str(prefix), sum,
+                             errmsg);
+}
+
 static uint64_t count(const char *prefix)
 {
-    uint64_t n = 0;
+    struct custody_store_sum sum = {.rows = 0};
 
-    ck_assert_int_eq(custody_store_count(scratch_path("store"), store_id,
-                                         slice_str(prefix), &n, errmsg),
-                     OK);
-    return n;
+    ck_assert_int_eq(sum_try(store_id, prefix, &sum), OK);
+    return sum.rows;
 }
 
 /* The keys under a prefix, with a blank behind each. */
@@ -194,6 +200,34 @@ START_TEST(test_custody_store_lists)
     ck_assert_uint_eq(count("S"), 4);
     ck_assert_uint_eq(count("R"), 1);
     ck_assert_uint_eq(count(""), 5);
+}
+END_TEST
+
+static void file_time_set(const char *name, time_t at)
+{
+    const struct timespec times[2] = {{.tv_sec = at}, {.tv_sec = at}};
+
+    ck_assert_int_eq(utimensat(AT_FDCWD, scratch_path(name), times, 0), 0);
+}
+
+/* Without the key it can be seen how many rows there are, and since when. */
+START_TEST(test_custody_store_sums)
+{
+    struct custody_store_sum sum;
+
+    file_time_set("store/" VOLUME_MARKER, 1000);
+    ck_assert_int_eq(sum_try(store_id, "S", &sum), OK);
+    ck_assert(sum.rows == 0 && sum.newest_s == 0 && sum.made_s == 1000);
+    put("S1", "");
+    put("S2", "");
+    put("R1", "");
+    file_time_set("store/5331", 3000);
+    file_time_set("store/5332", 2000);
+    file_time_set("store/5231", 4000);
+    ck_assert_int_eq(sum_try(store_id, "S", &sum), OK);
+    ck_assert(sum.rows == 2 && sum.newest_s == 3000 && sum.made_s == 1000);
+    ck_assert_int_eq(sum_try(store_id, "R", &sum), OK);
+    ck_assert(sum.rows == 1 && sum.newest_s == 4000);
 }
 END_TEST
 
@@ -343,23 +377,19 @@ END_TEST
 START_TEST(test_custody_store_wants_its_folder)
 {
     static const uint8_t other[VOLUME_ID_SIZE] = {8};
-    uint64_t n = 0;
+    struct custody_store_sum sum;
 
     custody_store_close(store);
     store = NULL;
     ck_assert_int_eq(try_open(other, store_key), ERR_MISMATCH);
-    ck_assert_int_eq(custody_store_count(scratch_path("store"), other,
-                                         slice_str(""), &n, errmsg),
-                     ERR_MISMATCH);
+    ck_assert_int_eq(sum_try(other, "", &sum), ERR_MISMATCH);
     ck_assert_int_eq(rename(scratch_path("store"), scratch_path("away")), 0);
     ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
     ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
     scratch_put("store/.cairn-tmp-Ab3dEf", "not ours", 0600);
     ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
     ck_assert_ptr_nonnull(strstr(errmsg, "mount its disk"));
-    ck_assert_int_eq(custody_store_count(scratch_path("store"), store_id,
-                                         slice_str(""), &n, errmsg),
-                     ERR_NOTFOUND);
+    ck_assert_int_eq(sum_try(store_id, "", &sum), ERR_NOTFOUND);
     /* Nothing was made or removed there. */
     ck_assert_int_eq(unlink(scratch_path("store/.cairn-tmp-Ab3dEf")), 0);
     ck_assert_int_eq(rmdir(scratch_path("store")), 0);
@@ -417,6 +447,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_store_keeps);
     tcase_add_test(tc, test_custody_store_bounds);
     tcase_add_test(tc, test_custody_store_lists);
+    tcase_add_test(tc, test_custody_store_sums);
     tcase_add_test(tc, test_custody_store_is_sealed);
     tcase_add_test(tc, test_custody_store_finds_damage);
     tcase_add_test(tc, test_custody_store_rows_cannot_be_swapped);

@@ -754,6 +754,40 @@ class Care(NetworkCase):
             net.start()
         self.alive()
 
+    def test_g_a_custodian_put_back_from_an_old_backup(self):
+        net, s = self.net, self.net[4]
+        store, cert = os.path.join(s.custody, "store"), self.path("old.cert")
+        status = [Programs.custodian, "status", "--home", s.custody, "--json"]
+        old = set(os.listdir(store))
+        model = net.model("old", MIB)
+        net.deposit(model, *self.code, "--certificate", cert)
+        share = (set(os.listdir(store)) - old).pop()
+        before = json.loads(call(*status, check=0).stdout)
+        self.assertEqual(s.status()["custodian"]["missing"], 0)
+        s.end_custodian(signal.SIGTERM)
+        os.rename(os.path.join(store, share), self.path(share))
+        after = json.loads(call(*status, check=0).stdout)
+        self.assertEqual((before["shares"] - after["shares"], after["since"]), (1, before["since"]))
+        s.start_custodian()
+        self.net.wait_connected()
+        self.assertEqual(s.status()["custodian"]["missing"], 1)
+        self.assertIn("lacks 1 of the key shares", "".join(s.status()["trouble"]))
+        self.assertIn(f"{after['shares']} shares, the last ", s.custodian_said())
+        release, folder = net.request(cert, net[1])
+        for other in (net[1], net[2]):
+            net.approve(release, other)
+        wait(lambda: "no share of that deposit" in (s.ask(f"/v1/releases/{release}")["trouble"] or ""))
+        net.ticket(release, net[1], folder)
+        net.recover(folder, self.path("old"))
+        self.assertEqual(tree(self.path("old")), tree(model))
+        # Rows are written once: what any backup has can be put beside the others.
+        s.end_custodian(signal.SIGTERM)
+        os.rename(self.path(share), os.path.join(store, share))
+        s.start_custodian()
+        wait(lambda: len(s.ask(f"/v1/releases/{release}")["decisions"]) == 4)
+        self.assertEqual(s.status()["custodian"]["missing"], 0)
+        self.assertEqual(json.loads(call(*status, check=0).stdout)["shares"], before["shares"])
+
 
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)
