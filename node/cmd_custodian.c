@@ -269,15 +269,14 @@ const struct cli_command cmd_custodian[] = {
          "logs to\n"
          "stderr, and ends on SIGTERM.\n"
          "\n"
-         "The socket may be used by its owner and its group (0660), but it "
-         "lies in the\n"
-         "home, which only its owner may enter. Where cairnd runs as another "
-         "user, as it\n"
-         "should, give both users a group and the socket a folder of that "
-         "group:\n"
+         "Only this user may connect, and the socket lies in the home, which "
+         "nobody else\n"
+         "may enter. Where cairnd runs as another user, as it should, name "
+         "that user, and\n"
+         "put the socket (then 0660) into a folder of its group:\n"
          "\n"
          "  install -d -m 2750 -o custodian -g cairn /run/cairn-custody\n"
-         "  cairn-custodian run --home c1 --socket "
+         "  cairn-custodian run --home c1 --peer cairn --socket "
          "/run/cairn-custody/socket\n",
      .options = cmd_custodian_run_options,
      .run = cmd_custodian_run},

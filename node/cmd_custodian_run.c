@@ -1,3 +1,4 @@
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,10 @@ const struct cli_option cmd_custodian_run_options[] = {
     {.name = "socket",
      .value = "PATH",
      .help = "where cairnd connects (default: 'socket' in the home)"},
+    {.name = "peer",
+     .value = "USER",
+     .help = "the user of cairnd, if it is another: name or number; without "
+             "it only this user may connect"},
     {.name = "passphrase-file",
      .value = "FILE",
      .help = "its first line opens the keys, if they are sealed; without it "
@@ -23,6 +28,8 @@ const struct cli_option cmd_custodian_run_options[] = {
 struct run {
     struct cli *cli;
     const char *socket;
+    const uid_t *peer; /* NULL, or */
+    uid_t peer_uid;
     char *store_path;
     uint8_t store_id[VOLUME_ID_SIZE];
     struct log log;
@@ -209,6 +216,7 @@ static int serve(struct run *r)
 {
     struct custody_serve_config config = {.loop = &r->loop,
                                           .path = r->socket,
+                                          .peer = r->peer,
                                           .run = r->run,
                                           .log = &r->log,
                                           .on_halt = on_halt,
@@ -329,6 +337,30 @@ static bool log_format_read(struct cli *c, enum log_format *format)
     return false;
 }
 
+static bool peer_read(struct cli *c, struct run *r)
+{
+    const char *user = cli_value(c, "peer");
+    const struct passwd *entry;
+    uint64_t number = 0;
+
+    if (user == NULL) {
+        return true;
+    }
+    entry = getpwnam(user);
+    if (entry != NULL) {
+        r->peer_uid = entry->pw_uid;
+    } else if (text_number_read(user, &number) && number < (uid_t)-1) {
+        r->peer_uid = (uid_t)number;
+    } else {
+        (void)cli_fail(c, EXIT_CODE_USAGE, "--peer is no user of this host",
+                       "give the name or the number of the user that runs "
+                       "cairnd");
+        return false;
+    }
+    r->peer = &r->peer_uid;
+    return true;
+}
+
 static int run_fail(struct cli *c, int rv, const char *errmsg)
 {
     switch (rv) {
@@ -348,7 +380,8 @@ int cmd_custodian_run(struct cli *c)
     int code;
     int rv;
 
-    if (!custodian_home_given(c) || !log_format_read(c, &r.log.format)) {
+    if (!custodian_home_given(c) || !log_format_read(c, &r.log.format) ||
+        !peer_read(c, &r)) {
         return EXIT_CODE_USAGE;
     }
     r.log.from = c->verbose ? LOG_DEBUG : LOG_INFO;

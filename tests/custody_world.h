@@ -22,6 +22,7 @@ static struct custody_run *run;
 static struct custody_serve *serve;
 static char errmsg[ERRMSG_SIZE];
 static char socket_path[2 * SCRATCH_PATH_SIZE];
+static const uid_t *serve_peer; /* Who else may connect; NULL: nobody. */
 static unsigned halts;
 static const uint8_t store_id[VOLUME_ID_SIZE] = {5};
 static const struct log quiet = {.from = (enum log_level)(LOG_ERROR + 1)};
@@ -45,6 +46,7 @@ static inline int serve_try(void)
 {
     const struct custody_serve_config c = {.loop = &loop,
                                            .path = socket_path,
+                                           .peer = serve_peer,
                                            .run = run,
                                            .log = &quiet,
                                            .on_halt = on_halt};
@@ -92,6 +94,7 @@ static inline void custody_start(void)
                      OK);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     halts = 0;
+    serve_peer = NULL;
     /* The clock of a real custodian is the real one. */
     request.time_s = (uint64_t)time(NULL);
     request.not_after_s = request.time_s + 30 * DAY;
