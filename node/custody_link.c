@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "node/custody_link_private.h"
+#include "node/custody_socket.h"
 #include "node/text.h"
 
 /* --- Requests ------------------------------------------------------------ */

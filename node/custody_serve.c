@@ -1,13 +1,12 @@
 #include "node/custody_serve.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "node/custody_serve_log.h"
+#include "node/custody_socket.h"
 
 #define BACKLOG 64
 
@@ -322,60 +321,6 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* --- The beginning ------------------------------------------------------- */
 
-/* Does somebody accept connections there? ERR_BUSY. OK when it is the name
- * that a process left when it died. */
-static int socket_probe(const char *path, char *errmsg)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error;
-
-    if (fd < 0) {
-        return file_error(errmsg, "probe", path);
-    }
-    memcpy(address.sun_path, path, strlen(path));
-    error = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0
-                ? 0
-                : errno;
-    close(fd);
-    if (error == ECONNREFUSED) {
-        return OK;
-    }
-    if (error == 0 || error == EAGAIN) {
-        errmsg_set(errmsg,
-                   "another process serves at '%s'; stop it, or choose another "
-                   "--socket",
-                   path);
-        return ERR_BUSY;
-    }
-    errno = error;
-    (void)file_error(errmsg, "probe", path);
-    return ERR_IO;
-}
-
-/* Make the name free, if what has it is a dead socket. */
-static int socket_clear(const char *path, char *errmsg)
-{
-    struct stat st;
-    int rv;
-
-    if (lstat(path, &st) != 0) {
-        return errno == ENOENT ? OK : file_error(errmsg, "look at", path);
-    }
-    if (!S_ISSOCK(st.st_mode)) {
-        errmsg_set(errmsg,
-                   "'%s' is there and is no socket; move it away, or choose "
-                   "another --socket",
-                   path);
-        return ERR_EXISTS;
-    }
-    rv = socket_probe(path, errmsg);
-    if (rv == OK && unlink(path) != 0 && errno != ENOENT) {
-        rv = file_error(errmsg, "remove the dead socket", path);
-    }
-    return rv;
-}
-
 /* Closed to the group until the mode is set: the umask is 077. */
 static int socket_listen(struct custody_serve *s, char *errmsg)
 {
@@ -407,7 +352,7 @@ int custody_serve_open(struct custody_serve **out,
     int rv = custody_socket_check(config->path, errmsg);
 
     if (rv == OK) {
-        rv = socket_clear(config->path, errmsg);
+        rv = custody_socket_clear(config->path, errmsg);
     }
     if (rv != OK) {
         return rv;
