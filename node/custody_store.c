@@ -157,7 +157,8 @@ void custody_store_close(struct custody_store *s)
 
 /* --- Rows ---------------------------------------------------------------- */
 
-/* Is the folder still the one that was opened? ERR_IO. */
+/* Is the folder still the one that was opened? ERR_IO. After something was
+ * looked for: what was not there was not in this folder. */
 static int folder_check(const struct custody_store *s, char *errmsg)
 {
     return volume_check(&s->volume, errmsg) == OK ? OK : ERR_IO;
@@ -213,6 +214,9 @@ int custody_store_put(struct custody_store *s,
             path, slice_of(s->file, HEAD_SIZE + NONCE_SIZE + (size_t)sealed),
             0600, FILE_REPLACE, errmsg);
     }
+    if (rv == OK) {
+        rv = folder_check(s, errmsg); /* It was written into this one. */
+    }
     free(path);
     return rv;
 }
@@ -259,10 +263,10 @@ int custody_store_get(struct custody_store *s,
     char *path = row_path(s->volume.path, key);
     uint8_t *file = NULL;
     size_t file_size = 0;
-    int rv = folder_check(s, errmsg);
+    int rv = file_read(path, FILE_MAX, &file, &file_size, errmsg);
 
-    if (rv == OK) {
-        rv = file_read(path, FILE_MAX, &file, &file_size, errmsg);
+    if (folder_check(s, errmsg) != OK) {
+        rv = ERR_IO;
     }
     if (rv == OK) {
         rv = row_open(s, key, slice_of(file, file_size), value, size);
@@ -312,13 +316,10 @@ int custody_store_next(struct custody_store *s,
                        char *errmsg)
 {
     struct search search = {.prefix = prefix, .after = after};
-    int rv = folder_check(s, errmsg);
+    int rv = names_each(s->volume.path, on_name, &search, errmsg);
 
-    if (rv == OK) {
-        rv = names_each(s->volume.path, on_name, &search, errmsg);
-    }
-    if (rv == ERR_NOTFOUND) {
-        return ERR_IO; /* It went between the two. */
+    if (rv == ERR_NOTFOUND || folder_check(s, errmsg) != OK) {
+        return ERR_IO;
     }
     if (rv == OK && search.found_size == 0) {
         return ERR_NOTFOUND;
