@@ -52,6 +52,7 @@ struct admin_status {
         bool configured, reachable;
         uint64_t since_s; /* Wall time; 0: not known yet. */
         uint64_t shares;  /* As it said last. */
+        uint64_t missing; /* That it acknowledged, when it came last. */
         char text[LINK_TEXT_SIZE];
     } custodian;
     bool database_ok;

@@ -206,13 +206,24 @@ static json_t *custodian_json(const struct admin_status *s, json_t *trouble)
         (void)json_array_append_new(
             trouble, json_sprintf("the custodian cannot be reached: %s", text));
     }
+    if (s->custodian.missing > 0) {
+        (void)json_array_append_new(
+            trouble,
+            json_sprintf("the custodian lacks %lld of the key shares that it "
+                         "has acknowledged; put back into its store what "
+                         "backups have",
+                         (long long)s->custodian.missing));
+    }
     return json_pack(
-        "{s:b, s:b, s:o, s:o, s:o}", "configured", s->custodian.configured,
+        "{s:b, s:b, s:o, s:o, s:o, s:o}", "configured", s->custodian.configured,
         "reachable", s->custodian.reachable, "since",
         s->custodian.since_s != 0 ? admin_time(s->custodian.since_s)
                                   : json_null(),
         "text", text[0] != '\0' ? json_string(text) : json_null(), "shares",
         s->custodian.reachable ? json_integer((json_int_t)s->custodian.shares)
+                               : json_null(),
+        "missing",
+        s->custodian.reachable ? json_integer((json_int_t)s->custodian.missing)
                                : json_null());
 }
 

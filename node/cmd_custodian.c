@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "crypto/secret.h"
-#include "node/custody_store.h"
 #include "node/text.h"
 
 static const struct cli_option init_options[] = {
@@ -40,6 +39,21 @@ int custodian_fail(struct cli *c, int rv, const char *errmsg)
         return cli_fail(c, exit_code_of(rv), errmsg,
                         "mend the cause and run it again");
     }
+}
+
+int custodian_sums(struct custodian_sums *sums,
+                   const char *store,
+                   const uint8_t id[VOLUME_ID_SIZE],
+                   char *errmsg)
+{
+    int rv = custody_store_sum(store, id, slice_str(CMD_CUSTODIAN_SHARES),
+                               &sums->shares, errmsg);
+
+    if (rv == OK) {
+        rv = custody_store_sum(store, id, slice_str(CMD_CUSTODIAN_DECISIONS),
+                               &sums->decisions, errmsg);
+    }
+    return rv;
 }
 
 /* --- init ---------------------------------------------------------------- */
@@ -99,17 +113,19 @@ static int init_run(struct cli *c)
 struct summary {
     struct custody_network network; /* Without a steward: not pinned. */
     bool pinned, sealed;
-    uint64_t shares, decisions;
+    struct custodian_sums sums;
 };
 
 /* Nothing here needs the keys, nor the lock: a custodian may be at work. */
 static int status_read(struct summary *s, const char *home, char *errmsg)
 {
     char *store = path_join(home, CUSTODY_HOME_STORE);
+    uint8_t id[VOLUME_ID_SIZE];
     struct custody_card card;
     int rv = custody_home_card(home, &card, errmsg);
 
     if (rv == OK) {
+        custody_home_store_id(&card, id);
         rv = home_is_sealed(home, &s->sealed, errmsg);
     }
     if (rv == OK) {
@@ -119,15 +135,17 @@ static int status_read(struct summary *s, const char *home, char *errmsg)
         rv = rv == ERR_NOTFOUND && s->network.chain == NULL ? OK : rv;
     }
     if (rv == OK) {
-        rv = custody_store_count(store, slice_str(CMD_CUSTODIAN_SHARES),
-                                 &s->shares, errmsg);
-    }
-    if (rv == OK) {
-        rv = custody_store_count(store, slice_str(CMD_CUSTODIAN_DECISIONS),
-                                 &s->decisions, errmsg);
+        rv = custodian_sums(&s->sums, store, id, errmsg);
     }
     free(store);
     return rv;
+}
+
+static json_t *time_json(uint64_t unix_s)
+{
+    char text[TEXT_SIZE];
+
+    return unix_s != 0 ? json_string(text_time(text, unix_s)) : json_null();
 }
 
 static int status_print_json(struct cli *c,
@@ -143,16 +161,30 @@ static int status_print_json(struct cli *c,
                             (json_int_t)charter->epoch, "steward",
                             s->network.steward->name);
     }
-    return cli_print_json(c, "cairn-custodian.status/1",
-                          json_pack("{s:s, s:o, s:b, s:I, s:I}", "home",
-                                    c->home, "network", network, "sealed",
-                                    s->sealed, "shares", (json_int_t)s->shares,
-                                    "decisions", (json_int_t)s->decisions));
+    return cli_print_json(
+        c, "cairn-custodian.status/1",
+        json_pack("{s:s, s:o, s:b, s:o, s:I, s:o, s:I, s:o}", "home", c->home,
+                  "network", network, "sealed", s->sealed, "since",
+                  time_json(s->sums.shares.made_s), "shares",
+                  (json_int_t)s->sums.shares.rows, "last_share",
+                  time_json(s->sums.shares.newest_s), "decisions",
+                  (json_int_t)s->sums.decisions.rows, "last_decision",
+                  time_json(s->sums.decisions.newest_s)));
+}
+
+static void status_print_sum(const char *what,
+                             const struct custody_store_sum *sum)
+{
+    char last[TEXT_SIZE];
+
+    printf("%-12s %llu%s%s\n", what, (unsigned long long)sum->rows,
+           sum->newest_s != 0 ? ", the last of " : "",
+           sum->newest_s != 0 ? text_time(last, sum->newest_s) : "");
 }
 
 static int status_print(struct cli *c, const struct summary *s)
 {
-    char fingerprint[48] = "";
+    char fingerprint[48] = "", made[TEXT_SIZE];
 
     if (s->pinned) {
         charter_fingerprint(&s->network.net, fingerprint);
@@ -171,8 +203,10 @@ static int status_print(struct cli *c, const struct summary *s)
     printf("keys         %s\n", s->sealed ? "sealed under a passphrase"
                                           : "in the clear, for an unattended "
                                             "start");
-    printf("shares       %llu\n", (unsigned long long)s->shares);
-    printf("decisions    %llu\n", (unsigned long long)s->decisions);
+    printf("store        since %s, by the times of its files\n",
+           text_time(made, s->sums.shares.made_s));
+    status_print_sum("shares", &s->sums.shares);
+    status_print_sum("decisions", &s->sums.decisions);
     return EXIT_CODE_OK;
 }
 
@@ -235,22 +269,27 @@ const struct cli_command cmd_custodian[] = {
          "logs to\n"
          "stderr, and ends on SIGTERM.\n"
          "\n"
-         "The socket may be used by its owner and its group (0660), but it "
-         "lies in the\n"
-         "home, which only its owner may enter. Where cairnd runs as another "
-         "user, as it\n"
-         "should, give both users a group and the socket a folder of that "
-         "group:\n"
+         "Only this user may connect, and the socket lies in the home, which "
+         "nobody else\n"
+         "may enter. Where cairnd runs as another user, as it should, name "
+         "that user, and\n"
+         "put the socket (then 0660) into a folder of its group:\n"
          "\n"
          "  install -d -m 2750 -o custodian -g cairn /run/cairn-custody\n"
-         "  cairn-custodian run --home c1 --socket "
+         "  cairn-custodian run --home c1 --peer cairn --socket "
          "/run/cairn-custody/socket\n",
      .options = cmd_custodian_run_options,
      .run = cmd_custodian_run},
     {.name = "status",
      .summary = "Show what this custodian holds",
-     .details = "Asks for no passphrase, and may be used while the custodian "
-                "runs.\n",
+     .details =
+         "How many shares and decisions there are, and when the last of each "
+         "was written.\n"
+         "These are the times of files: after a backup was put back, compare "
+         "them with\n"
+         "what the node knows ('cairn status'). Asks for no passphrase, and "
+         "may be used\n"
+         "while the custodian runs.\n",
      .run = status_run},
     {.name = NULL},
 };

@@ -3,6 +3,7 @@
 
 #include "node/cli.h"
 #include "node/custody_home.h"
+#include "node/custody_store.h"
 
 /* The commands of cairn-custodian, and what they share. */
 
@@ -15,6 +16,15 @@ extern const struct cli_option cmd_custodian_pin_options[];
 extern const struct cli_option cmd_custodian_run_options[];
 int cmd_custodian_pin(struct cli *c);
 int cmd_custodian_run(struct cli *c);
+
+/* What a custodian's store shows without its key. */
+struct custodian_sums {
+    struct custody_store_sum shares, decisions;
+};
+MUST_CHECK int custodian_sums(struct custodian_sums *sums,
+                              const char *store,
+                              const uint8_t id[VOLUME_ID_SIZE],
+                              char *errmsg);
 
 /* Was --home given? An error is printed if not. */
 bool custodian_home_given(struct cli *c);

@@ -1,3 +1,4 @@
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -5,12 +6,17 @@
 #include "crypto/secret.h"
 #include "node/cmd_custodian.h"
 #include "node/custody_serve.h"
+#include "node/text.h"
 #include "replication/custodian.h"
 
 const struct cli_option cmd_custodian_run_options[] = {
     {.name = "socket",
      .value = "PATH",
      .help = "where cairnd connects (default: 'socket' in the home)"},
+    {.name = "peer",
+     .value = "USER",
+     .help = "the user of cairnd, if it is another: name or number; without "
+             "it only this user may connect"},
     {.name = "passphrase-file",
      .value = "FILE",
      .help = "its first line opens the keys, if they are sealed; without it "
@@ -22,12 +28,16 @@ const struct cli_option cmd_custodian_run_options[] = {
 struct run {
     struct cli *cli;
     const char *socket;
+    const uid_t *peer; /* NULL, or */
+    uid_t peer_uid;
     char *store_path;
+    uint8_t store_id[VOLUME_ID_SIZE];
     struct log log;
     struct rng rng;
     struct custody_keys *keys;
     struct custody_network network;
     struct custody_store *store;
+    struct custodian_sums sums; /* As it was started. */
     struct custodian *machine;
     struct custody_run *run;
     struct custody_serve *serve;
@@ -57,13 +67,11 @@ static void machine_step(void *machine,
 
 static int machine_counts(struct run *r, struct custodian_config *config)
 {
-    int rv = custody_store_count(r->store_path, slice_str(CMD_CUSTODIAN_SHARES),
-                                 &config->shares, r->errmsg);
+    int rv = custodian_sums(&r->sums, r->store_path, r->store_id, r->errmsg);
 
     if (rv == OK) {
-        rv = custody_store_count(r->store_path,
-                                 slice_str(CMD_CUSTODIAN_DECISIONS),
-                                 &config->decisions, r->errmsg);
+        config->shares = r->sums.shares.rows;
+        config->decisions = r->sums.decisions.rows;
     }
     return rv;
 }
@@ -94,13 +102,14 @@ static int machine_new(struct run *r)
 
 static int parts_open(struct run *r)
 {
-    struct custody_run_config config = {.step = machine_step,
-                                        .start =
-                                            slice_str(CMD_CUSTODIAN_DECISIONS),
-                                        .on_note = on_note,
-                                        .arg = r};
-    int rv =
-        custody_store_open(&r->store, r->store_path, r->keys->store, r->errmsg);
+    struct custody_run_config config = {
+        .step = machine_step,
+        .start = slice_str(CMD_CUSTODIAN_DECISIONS),
+        .due = slice_str(CMD_CUSTODIAN_DECISIONS),
+        .on_note = on_note,
+        .arg = r};
+    int rv = custody_store_open(&r->store, r->store_path, r->store_id,
+                                r->keys->store, r->errmsg);
 
     if (rv == OK) {
         rv = machine_new(r);
@@ -160,12 +169,38 @@ static void signals_open(struct run *r)
     (void)uv_signal_start(&r->on_term, on_signal, SIGTERM);
 }
 
+static const char *time_or_never(char *out, uint64_t unix_s)
+{
+    return unix_s != 0 ? text_time(out, unix_s) : "never";
+}
+
+/* What is here, so that an old backup can be told from what should be here. */
+static void log_store(const struct run *r)
+{
+    const struct custodian_sums *s = &r->sums;
+    char made[TEXT_SIZE], share[TEXT_SIZE], decision[TEXT_SIZE];
+    char why[ERRMSG_SIZE] = "";
+
+    log_put(&r->log, LOG_INFO,
+            "store of %s: %llu shares, the last %s; %llu decisions, the last "
+            "%s",
+            time_or_never(made, s->shares.made_s),
+            (unsigned long long)s->shares.rows,
+            time_or_never(share, s->shares.newest_s),
+            (unsigned long long)s->decisions.rows,
+            time_or_never(decision, s->decisions.newest_s));
+    if (custody_store_room(r->store, why) != OK) {
+        log_put(&r->log, LOG_WARNING, "no new shares: %s", why);
+    }
+}
+
 static void ready(struct run *r)
 {
     struct cli *c = r->cli;
 
     log_put(&r->log, LOG_INFO, "custodian of '%s' in the network '%s'",
             r->network.steward->name, r->network.charter->name);
+    log_store(r);
     if (c->json) {
         (void)cli_print_json(
             c, "cairn-custodian.ready/1",
@@ -181,6 +216,7 @@ static int serve(struct run *r)
 {
     struct custody_serve_config config = {.loop = &r->loop,
                                           .path = r->socket,
+                                          .peer = r->peer,
                                           .run = r->run,
                                           .log = &r->log,
                                           .on_halt = on_halt,
@@ -255,6 +291,7 @@ static int run_with(struct run *r)
     int rv = custody_home_card(home, &card, r->errmsg);
 
     if (rv == OK) {
+        custody_home_store_id(&card, r->store_id);
         r->lock = custody_home_lock(home, r->errmsg);
         rv = r->lock >= 0 ? OK : r->lock;
     }
@@ -300,6 +337,30 @@ static bool log_format_read(struct cli *c, enum log_format *format)
     return false;
 }
 
+static bool peer_read(struct cli *c, struct run *r)
+{
+    const char *user = cli_value(c, "peer");
+    const struct passwd *entry;
+    uint64_t number = 0;
+
+    if (user == NULL) {
+        return true;
+    }
+    entry = getpwnam(user);
+    if (entry != NULL) {
+        r->peer_uid = entry->pw_uid;
+    } else if (text_number_read(user, &number) && number < (uid_t)-1) {
+        r->peer_uid = (uid_t)number;
+    } else {
+        (void)cli_fail(c, EXIT_CODE_USAGE, "--peer is no user of this host",
+                       "give the name or the number of the user that runs "
+                       "cairnd");
+        return false;
+    }
+    r->peer = &r->peer_uid;
+    return true;
+}
+
 static int run_fail(struct cli *c, int rv, const char *errmsg)
 {
     switch (rv) {
@@ -319,7 +380,8 @@ int cmd_custodian_run(struct cli *c)
     int code;
     int rv;
 
-    if (!custodian_home_given(c) || !log_format_read(c, &r.log.format)) {
+    if (!custodian_home_given(c) || !log_format_read(c, &r.log.format) ||
+        !peer_read(c, &r)) {
         return EXIT_CODE_USAGE;
     }
     r.log.from = c->verbose ? LOG_DEBUG : LOG_INFO;

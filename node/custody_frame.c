@@ -1,8 +1,5 @@
 #include "node/custody_frame.h"
 
-#include <signal.h>
-#include <sys/un.h>
-
 static size_t frame_size(const struct custody_frame *f)
 {
     if (f->size < CUSTODY_FRAME_HEAD) {
@@ -49,30 +46,4 @@ void custody_frame_put(struct custody_frame *f, struct slice message)
     f->bytes[3] = (uint8_t)message.size;
     memmove(f->bytes + CUSTODY_FRAME_HEAD, message.data, message.size);
     f->size = CUSTODY_FRAME_HEAD + message.size;
-}
-
-int custody_socket_check(const char *path, char *errmsg)
-{
-    const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-
-    if (strlen(path) <= max) {
-        return OK;
-    }
-    if (errmsg != NULL) {
-        errmsg_set(errmsg,
-                   "'%s' is longer than the %zu bytes that the path of a "
-                   "socket may have; choose a shorter one",
-                   path, max);
-    }
-    return ERR_FULL;
-}
-
-void custody_ignore_sigpipe(void)
-{
-    struct sigaction sa;
-
-    if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) {
-        sa.sa_handler = SIG_IGN;
-        (void)sigaction(SIGPIPE, &sa, NULL);
-    }
 }

@@ -3,7 +3,6 @@
 
 #include <uv.h>
 
-#include "node/file.h"
 #include "protocol/custody.h"
 
 /* Messages on the socket of a custodian: length as u32be, then that many
@@ -33,13 +32,5 @@ struct slice custody_frame_message(const struct custody_frame *f);
 
 /* Make |f| the whole frame of |message|, which may lie in it. */
 void custody_frame_put(struct custody_frame *f, struct slice message);
-
-/* May |path| name a socket? ERR_FULL when it is longer than the system takes,
- * and |errmsg| (unless NULL) says so. */
-MUST_CHECK int custody_socket_check(const char *path, char *errmsg);
-
-/* Have a write to a connection that is gone fail, not end the process, unless
- * the process handles SIGPIPE. */
-void custody_ignore_sigpipe(void);
 
 #endif /* CAIRN_NODE_CUSTODY_FRAME_H */

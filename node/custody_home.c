@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "protocol/canon.h"
 
@@ -139,19 +140,41 @@ static int create_look(const char *home, char *errmsg)
     return OK;
 }
 
-static int card_write(const char *home,
-                      const struct custody_keys *keys,
+void custody_home_store_id(const struct custody_card *card,
+                           uint8_t id[VOLUME_ID_SIZE])
+{
+    struct digest d;
+
+    TH256(&d, "custody-store", slice_of(card->hpke_pk, HPKE_KEY_SIZE),
+          slice_of(card->sign_pk, SIGN_PK_SIZE));
+    memcpy(id, d.bytes, VOLUME_ID_SIZE);
+}
+
+static int store_make(const char *home,
+                      const struct custody_card *card,
                       char *errmsg)
 {
-    uint8_t card[CARD_CUSTODY_SIZE_MAX], hpke_pk[HPKE_KEY_SIZE];
+    char *path = path_join(home, CUSTODY_HOME_STORE);
+    uint8_t id[VOLUME_ID_SIZE];
+    int rv;
+
+    custody_home_store_id(card, id);
+    rv = volume_init_as(path, id, errmsg);
+    free(path);
+    return rv;
+}
+
+static int card_write(const char *home,
+                      const struct custody_keys *keys,
+                      const struct custody_card *public,
+                      char *errmsg)
+{
+    uint8_t card[CARD_CUSTODY_SIZE_MAX];
     char *path = path_join(home, CUSTODY_HOME_CARD);
     size_t size = 0;
-    int rv = ERR_BAD;
+    int rv = card_custody_encode(public->hpke_pk, &keys->sign, card,
+                                 sizeof(card), &size);
 
-    if (crypto_scalarmult_curve25519_base(hpke_pk, keys->hpke_sk) == 0) {
-        rv = card_custody_encode(hpke_pk, &keys->sign, card, sizeof(card),
-                                 &size);
-    }
     assert(rv == OK);
     rv = file_write(path, slice_of(card, size), 0644, FILE_NEW, errmsg);
     free(path);
@@ -160,9 +183,8 @@ static int card_write(const char *home,
 
 int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
 {
-    uint8_t hpke_pk[HPKE_KEY_SIZE];
     struct custody_keys *keys = NULL;
-    char *store = path_join(home, CUSTODY_HOME_STORE);
+    struct custody_card card = {.sign_pk = {0}};
     struct rng rng;
     int rv = create_look(home, errmsg);
 
@@ -175,18 +197,18 @@ int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
     }
     if (rv == OK) {
         rng_init_system(&rng);
-        hpke_keypair(&rng, keys->hpke_sk, hpke_pk);
+        hpke_keypair(&rng, keys->hpke_sk, card.hpke_pk);
         sign_key_init(&keys->sign, &rng);
+        memcpy(card.sign_pk, keys->sign.pk, SIGN_PK_SIZE);
         rng_bytes(&rng, keys->store, sizeof(keys->store));
         rv = keys_write(home, passphrase, keys, errmsg);
     }
     if (rv == OK) {
-        rv = folder_make(store, 0700, errmsg);
+        rv = store_make(home, &card, errmsg);
     }
     if (rv == OK) {
-        rv = card_write(home, keys, errmsg);
+        rv = card_write(home, keys, &card, errmsg);
     }
-    free(store);
     secret_free(keys);
     return rv;
 }

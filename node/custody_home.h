@@ -3,13 +3,15 @@
 
 #include "crypto/hpke.h"
 #include "node/home.h"
+#include "node/volume.h"
 #include "protocol/charter.h"
 
 /* The home of a custodian: a folder, 0700, with
  *
  *   keys          a key file: E, D and the key of the store
  *   card          the custodian's half of its steward's card, public
- *   store/        key shares and decisions (custody_store.h)
+ *   store/        key shares and decisions (custody_store.h); may be on a
+ *                 disk of its own
  *   charter       the chain of charters of its network, once it is pinned
  *   network.psk   the network secret
  *   lock          held by whoever changes the home
@@ -61,6 +63,10 @@ MUST_CHECK int custody_home_keys(const char *home,
 /* Are these the keys of that card? */
 bool custody_keys_fit(const struct custody_keys *keys,
                       const struct custody_card *card);
+
+/* The id of the store's volume: every custodian has one store, for good. */
+void custody_home_store_id(const struct custody_card *card,
+                           uint8_t id[VOLUME_ID_SIZE]);
 
 /* Keep others from changing the home: a descriptor to close() in the end, or
  * ERR_BUSY with the holder's process in |errmsg|, or ERR_IO. */

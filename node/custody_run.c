@@ -40,6 +40,13 @@ static uint64_t clock_ms(clockid_t id)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static void note(const struct custody_run *run, const char *text)
+{
+    if (run->config.on_note != NULL) {
+        run->config.on_note(run->config.arg, text);
+    }
+}
+
 /* --- Steps --------------------------------------------------------------- */
 
 static void act_read(struct custody_run *run, const struct core_action *a)
@@ -83,6 +90,40 @@ static void act(struct custody_run *run, const struct core_action *a)
     }
 }
 
+static bool is_due(const struct custody_run *run, struct slice key)
+{
+    struct slice due = run->config.due;
+
+    return key.size >= due.size &&
+           slice_equal(slice_of(key.data, due.size), due);
+}
+
+static int row_put(struct custody_run *run,
+                   const struct core_op *op,
+                   char *errmsg)
+{
+    int rv = is_due(run, op->key)
+                 ? OK
+                 : custody_store_room(run->config.store, errmsg);
+
+    assert(!op->remove);
+    return rv == OK ? custody_store_put(run->config.store, op->key, op->value,
+                                        errmsg)
+                    : rv;
+}
+
+static int step(struct custody_run *run, struct core_event *ev, char *errmsg);
+
+/* There was no room for the row of the request in work. */
+static int step_unwritten(struct custody_run *run, char *errmsg)
+{
+    struct core_event ev = {
+        .type = EV_CLIENT, .id = run->request, .status = ERR_FULL};
+
+    note(run, errmsg);
+    return step(run, &ev, errmsg);
+}
+
 /* One step: its row is durable before its first action. */
 static int step(struct custody_run *run, struct core_event *ev, char *errmsg)
 {
@@ -95,28 +136,22 @@ static int step(struct custody_run *run, struct core_event *ev, char *errmsg)
     ev->mono_ms = clock_ms(CLOCK_MONOTONIC);
     core_out_reset(out);
     run->config.step(run->config.machine, ev, out);
-    assert(out->ops_len <= 1);
+    assert(out->ops_len <= (ev->status == ERR_FULL ? 0U : 1U));
     if (out->ops_len == 1) {
-        assert(!out->ops[0].remove);
-        rv = custody_store_put(run->config.store, out->ops[0].key,
-                               out->ops[0].value, errmsg);
+        rv = row_put(run, &out->ops[0], errmsg);
     }
-    run->halted = rv != OK;
     for (size_t i = 0; rv == OK && i < out->acts_len; i++) {
         act(run, &out->acts[i]);
     }
     secret_wipe(out->arena, out->arena_used);
+    if (rv == ERR_FULL) {
+        return step_unwritten(run, errmsg);
+    }
+    run->halted = rv != OK;
     return rv;
 }
 
 /* --- Rows ---------------------------------------------------------------- */
-
-static void note(const struct custody_run *run, const char *text)
-{
-    if (run->config.on_note != NULL) {
-        run->config.on_note(run->config.arg, text);
-    }
-}
 
 /* Rows under a prefix, in the order of their keys. */
 struct cursor {

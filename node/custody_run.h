@@ -15,12 +15,15 @@
  * custody_run_ask() returns. Reading and writing block: a custodian does few
  * things, each of them small, one at a time, and has nothing to do meanwhile.
  *
- * A row that cannot be written halts: the machine has decided what the disk
- * does not know; only a new process, from what the disk holds, may go on. A
- * row that cannot be read or is damaged costs the request that needs it, which
- * is refused: the machine begins anew from the store, so that one bad file
- * does not keep the other shares from those who need them. It is never taken
- * for one that is not there.
+ * A row for which there is no room is not written, the machine takes it back,
+ * and the request is refused. Rows that are not |due| leave the store's
+ * reserve free. A row that may have been written or not halts: the machine has
+ * decided what the disk may not know; only a new process, from what the disk
+ * holds, may go on.
+ *
+ * A row that cannot be read or is damaged costs the request that needs it,
+ * which is refused, so that one bad file does not keep the other shares from
+ * those who need them. It is never taken for one that is not there.
  *
  * Secrets pass through here in secret memory alone, and are wiped after each
  * step. */
@@ -36,7 +39,9 @@ struct custody_run_config {
     /* EV_START brings the rows under this prefix, one in a page; without one
      * there is an empty page. Those that cannot be read are left out. */
     struct slice start;
-    /* Of a row that cannot be read, in words; may be NULL. */
+    /* Rows under this prefix may use the reserve. */
+    struct slice due;
+    /* Of a row that cannot be read or has no room, in words; may be NULL. */
     void (*on_note)(void *arg, const char *text);
     void *arg;
 };
@@ -49,7 +54,7 @@ void custody_run_close(struct custody_run *run); /* Accepts NULL. */
 
 /* Carry out |request|, which custody_decode() took, and put the answer into
  * |answer|, of CUSTODY_SIZE_MAX bytes. Every error is a halt, with the words
- * in |errmsg|: ERR_IO, ERR_FULL; ERR_ORDER from then on. */
+ * in |errmsg|: ERR_IO; ERR_ORDER from then on. */
 MUST_CHECK int custody_run_ask(struct custody_run *run,
                                struct slice request,
                                uint8_t *answer,

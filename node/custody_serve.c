@@ -1,16 +1,14 @@
 #include "node/custody_serve.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "node/custody_serve_log.h"
+#include "node/custody_socket.h"
 
-#define BACKLOG     64
-#define SOCKET_MODE 0660
+#define BACKLOG 64
 
 struct conn {
     uv_pipe_t pipe;
@@ -261,19 +259,30 @@ static void conns_make_room(struct custody_serve *s)
     conn_close(first);
 }
 
-static void conn_log(const struct conn *c)
+/* Is it of a user who may connect? */
+static bool conn_may(const struct conn *c)
 {
+    const struct custody_serve_config *config = &c->serve->config;
     struct ucred peer = {.pid = 0};
     socklen_t size = sizeof(peer);
     uv_os_fd_t fd;
+    bool may;
 
-    if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) == 0 &&
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-        log_put(c->serve->config.log, LOG_INFO,
-                "connection %llu: process %ld of user %lu",
-                (unsigned long long)c->number, (long)peer.pid,
-                (unsigned long)peer.uid);
+    if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        log_put(config->log, LOG_WARNING,
+                "connection %llu refused: nobody knows whose it is",
+                (unsigned long long)c->number);
+        return false;
     }
+    may = peer.uid == geteuid() ||
+          (config->peer != NULL && peer.uid == *config->peer);
+    log_put(config->log, may ? LOG_INFO : LOG_WARNING,
+            "connection %llu%s: process %ld of user %lu%s",
+            (unsigned long long)c->number, may ? "" : " refused",
+            (long)peer.pid, (unsigned long)peer.uid,
+            may ? "" : "; if that is the node's, give it with --peer");
+    return may;
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -291,91 +300,38 @@ static void on_connection(uv_stream_t *listener, int status)
         log_put(s->config.log, LOG_ERROR, "no memory for a connection");
         return;
     }
-    if (s->conns_len == CUSTODY_SERVE_MAX) {
-        conns_make_room(s);
-    }
     c->pipe.data = c;
     c->serve = s;
     c->number = ++s->numbered;
     c->heard_ms = uv_now(s->config.loop);
+    s->handles++;
+    /* A stranger takes nobody's place. */
+    if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || !conn_may(c)) {
+        uv_close((uv_handle_t *)&c->pipe, on_conn_closed);
+        return;
+    }
+    if (s->conns_len == CUSTODY_SERVE_MAX) {
+        conns_make_room(s);
+    }
     c->next = s->conns;
     s->conns = c;
     s->conns_len++;
-    s->handles++;
-    if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0) {
-        conn_close(c);
-        return;
-    }
-    conn_log(c);
     conn_listen(c);
 }
 
 /* --- The beginning ------------------------------------------------------- */
 
-/* Does somebody accept connections there? ERR_BUSY. OK when it is the name
- * that a process left when it died. */
-static int socket_probe(const char *path, char *errmsg)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error;
-
-    if (fd < 0) {
-        return file_error(errmsg, "probe", path);
-    }
-    memcpy(address.sun_path, path, strlen(path));
-    error = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0
-                ? 0
-                : errno;
-    close(fd);
-    if (error == ECONNREFUSED) {
-        return OK;
-    }
-    if (error == 0 || error == EAGAIN) {
-        errmsg_set(errmsg,
-                   "another process serves at '%s'; stop it, or choose another "
-                   "--socket",
-                   path);
-        return ERR_BUSY;
-    }
-    errno = error;
-    (void)file_error(errmsg, "probe", path);
-    return ERR_IO;
-}
-
-/* Make the name free, if what has it is a dead socket. */
-static int socket_clear(const char *path, char *errmsg)
-{
-    struct stat st;
-    int rv;
-
-    if (lstat(path, &st) != 0) {
-        return errno == ENOENT ? OK : file_error(errmsg, "look at", path);
-    }
-    if (!S_ISSOCK(st.st_mode)) {
-        errmsg_set(errmsg,
-                   "'%s' is there and is no socket; move it away, or choose "
-                   "another --socket",
-                   path);
-        return ERR_EXISTS;
-    }
-    rv = socket_probe(path, errmsg);
-    if (rv == OK && unlink(path) != 0 && errno != ENOENT) {
-        rv = file_error(errmsg, "remove the dead socket", path);
-    }
-    return rv;
-}
-
 /* Closed to the group until the mode is set: the umask is 077. */
 static int socket_listen(struct custody_serve *s, char *errmsg)
 {
     const char *path = s->config.path;
+    mode_t mode = s->config.peer != NULL ? 0660 : 0600;
     mode_t mask = umask(S_IRWXG | S_IRWXO);
     int error = uv_pipe_bind(&s->pipe, path);
 
     (void)umask(mask);
-    if (error == 0 && chmod(path, SOCKET_MODE) != 0) {
-        return file_error(errmsg, "open to its group", path);
+    if (error == 0 && chmod(path, mode) != 0) {
+        return file_error(errmsg, "set the permissions of", path);
     }
     if (error == 0) {
         error = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connection);
@@ -396,7 +352,7 @@ int custody_serve_open(struct custody_serve **out,
     int rv = custody_socket_check(config->path, errmsg);
 
     if (rv == OK) {
-        rv = socket_clear(config->path, errmsg);
+        rv = custody_socket_clear(config->path, errmsg);
     }
     if (rv != OK) {
         return rv;

@@ -15,8 +15,10 @@
  * that has never had an answer if there is any, else, and among those, the one
  * that has been silent for longest.
  *
- * Who may connect is what the permissions say: the socket is 0660, its folder
- * is whose it is. What comes in is not trusted in any case.
+ * Who may connect is the process's own user and, if one is named, one other,
+ * that of the node. The kernel is asked who it is (SO_PEERCRED); besides, the
+ * socket is 0600, or 0660 for the other one's group. What comes in is not
+ * trusted in any case.
  *
  * Everything runs on the loop's thread. */
 
@@ -27,6 +29,7 @@ struct custody_serve;
 struct custody_serve_config {
     uv_loop_t *loop;
     const char *path;        /* Of the socket; lent. */
+    const uid_t *peer;       /* The other user; NULL: none. Lent. */
     struct custody_run *run; /* Outlives the server. */
     const struct log *log;   /* Lent: a line for each request, no secrets. */
     /* The run has halted, and |text| says why; once, and then only

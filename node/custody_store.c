@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/secret.h"
@@ -20,9 +21,9 @@
 static const uint8_t head[HEAD_SIZE] = {'C', 'R', 'N', 'C', 1};
 
 struct custody_store {
-    char *folder;
-    uint8_t *key;  /* Secret memory. */
-    uint8_t *file; /* Scratch of FILE_MAX bytes; sealed bytes only. */
+    struct volume volume; /* Open when it has a path. */
+    uint8_t *key;         /* Secret memory. */
+    uint8_t *file;        /* Scratch of FILE_MAX bytes; sealed bytes only. */
 };
 
 /* --- Names --------------------------------------------------------------- */
@@ -99,7 +100,7 @@ static bool on_temp(void *arg, const char *name)
     const struct custody_store *s = arg;
 
     if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) {
-        char *path = path_join(s->folder, name);
+        char *path = path_join(s->volume.path, name);
 
         (void)unlink(path);
         free(path);
@@ -109,6 +110,7 @@ static bool on_temp(void *arg, const char *name)
 
 int custody_store_open(struct custody_store **out,
                        const char *folder,
+                       const uint8_t id[VOLUME_ID_SIZE],
                        const uint8_t key[32],
                        char *errmsg)
 {
@@ -118,14 +120,16 @@ int custody_store_open(struct custody_store **out,
     if (s == NULL) {
         goto err_memory;
     }
-    s->folder = strdup(folder);
     s->file = malloc(FILE_MAX);
     s->key = secret_new(crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-    if (s->folder == NULL || s->file == NULL || s->key == NULL) {
+    if (s->file == NULL || s->key == NULL) {
         goto err_memory;
     }
     memcpy(s->key, key, crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-    rv = names_each(folder, on_temp, s, errmsg);
+    rv = volume_open(&s->volume, folder, id, CUSTODY_STORE_RESERVE, errmsg);
+    if (rv == OK) {
+        rv = names_each(folder, on_temp, s, errmsg);
+    }
     if (rv != OK) {
         goto err;
     }
@@ -144,12 +148,21 @@ void custody_store_close(struct custody_store *s)
     if (s != NULL) {
         secret_free(s->key);
         free(s->file);
-        free(s->folder);
+        if (s->volume.path != NULL) {
+            volume_close(&s->volume);
+        }
         free(s);
     }
 }
 
 /* --- Rows ---------------------------------------------------------------- */
+
+/* Is the folder still the one that was opened? ERR_IO. After something was
+ * looked for: what was not there was not in this folder. */
+static int folder_check(const struct custody_store *s, char *errmsg)
+{
+    return volume_check(&s->volume, errmsg) == OK ? OK : ERR_IO;
+}
 
 /* What a row is bound to: the head of its file and its key. */
 static size_t row_ad(uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY],
@@ -160,13 +173,29 @@ static size_t row_ad(uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY],
     return HEAD_SIZE + key.size;
 }
 
+int custody_store_room(const struct custody_store *s, char *errmsg)
+{
+    char reserve[TEXT_SIZE];
+    uint64_t bytes = 0;
+    int rv = volume_free_space(&s->volume, &bytes, errmsg);
+
+    if (rv == OK && bytes < FILE_MAX) {
+        errmsg_set(errmsg,
+                   "the disk of '%s' has less than %s free, which is kept for "
+                   "decisions; free some",
+                   s->volume.path, text_size(reserve, CUSTODY_STORE_RESERVE));
+        rv = ERR_FULL;
+    }
+    return rv;
+}
+
 int custody_store_put(struct custody_store *s,
                       struct slice key,
                       struct slice value,
                       char *errmsg)
 {
     uint8_t ad[HEAD_SIZE + CUSTODY_STORE_NAME_KEY];
-    char *path = row_path(s->folder, key);
+    char *path = row_path(s->volume.path, key);
     size_t ad_size = row_ad(ad, key);
     unsigned long long sealed = 0;
     uint8_t *nonce = s->file + HEAD_SIZE;
@@ -179,9 +208,15 @@ int custody_store_put(struct custody_store *s,
         nonce + NONCE_SIZE, &sealed, value.data, value.size, ad, ad_size, NULL,
         nonce, s->key);
     assert(rv == 0 && sealed == value.size + TAG_SIZE);
-    rv = file_write(path,
-                    slice_of(s->file, HEAD_SIZE + NONCE_SIZE + (size_t)sealed),
-                    0600, FILE_REPLACE, errmsg);
+    rv = folder_check(s, errmsg);
+    if (rv == OK) {
+        rv = file_write(
+            path, slice_of(s->file, HEAD_SIZE + NONCE_SIZE + (size_t)sealed),
+            0600, FILE_REPLACE, errmsg);
+    }
+    if (rv == OK) {
+        rv = folder_check(s, errmsg); /* It was written into this one. */
+    }
     free(path);
     return rv;
 }
@@ -225,11 +260,14 @@ int custody_store_get(struct custody_store *s,
                       size_t *size,
                       char *errmsg)
 {
-    char *path = row_path(s->folder, key);
+    char *path = row_path(s->volume.path, key);
     uint8_t *file = NULL;
     size_t file_size = 0;
     int rv = file_read(path, FILE_MAX, &file, &file_size, errmsg);
 
+    if (folder_check(s, errmsg) != OK) {
+        rv = ERR_IO;
+    }
     if (rv == OK) {
         rv = row_open(s, key, slice_of(file, file_size), value, size);
     }
@@ -248,7 +286,6 @@ struct search {
     struct slice prefix, after;
     uint8_t found[CUSTODY_STORE_NAME_KEY];
     size_t found_size; /* 0: none yet. */
-    uint64_t count;
 };
 
 static bool on_name(void *arg, const char *name)
@@ -262,7 +299,6 @@ static bool on_name(void *arg, const char *name)
         !key_has_prefix(slice_of(key, size), search->prefix)) {
         return true;
     }
-    search->count++;
     if (key_compare(slice_of(key, size), search->after) > 0 &&
         (search->found_size == 0 ||
          key_compare(slice_of(key, size), found) < 0)) {
@@ -280,10 +316,10 @@ int custody_store_next(struct custody_store *s,
                        char *errmsg)
 {
     struct search search = {.prefix = prefix, .after = after};
-    int rv = names_each(s->folder, on_name, &search, errmsg);
+    int rv = names_each(s->volume.path, on_name, &search, errmsg);
 
-    if (rv == ERR_NOTFOUND) {
-        return ERR_IO; /* The folder itself is gone. */
+    if (rv == ERR_NOTFOUND || folder_check(s, errmsg) != OK) {
+        return ERR_IO;
     }
     if (rv == OK && search.found_size == 0) {
         return ERR_NOTFOUND;
@@ -295,16 +331,54 @@ int custody_store_next(struct custody_store *s,
     return rv;
 }
 
-int custody_store_count(const char *folder,
-                        struct slice prefix,
-                        uint64_t *count,
-                        char *errmsg)
+struct count {
+    const char *folder;
+    struct slice prefix;
+    struct custody_store_sum sum;
+};
+
+/* When the file was written; 0 when that cannot be seen. */
+static uint64_t written_s(const char *folder, const char *name)
 {
-    struct search search = {.prefix = prefix};
-    int rv = names_each(folder, on_name, &search, errmsg);
+    char *path = path_join(folder, name);
+    struct stat st = {.st_mtime = 0};
+    bool seen = stat(path, &st) == 0 && st.st_mtime > 0;
+
+    free(path);
+    return seen ? (uint64_t)st.st_mtime : 0;
+}
+
+static bool on_counted(void *arg, const char *name)
+{
+    struct count *c = arg;
+    uint8_t key[CUSTODY_STORE_NAME_KEY];
+    size_t size = 0;
+
+    if (name_read(name, key, &size) &&
+        key_has_prefix(slice_of(key, size), c->prefix)) {
+        uint64_t at = written_s(c->folder, name);
+
+        c->sum.rows++;
+        c->sum.newest_s = at > c->sum.newest_s ? at : c->sum.newest_s;
+    }
+    return true;
+}
+
+int custody_store_sum(const char *folder,
+                      const uint8_t id[VOLUME_ID_SIZE],
+                      struct slice prefix,
+                      struct custody_store_sum *sum,
+                      char *errmsg)
+{
+    struct count c = {.folder = folder, .prefix = prefix};
+    int rv = volume_look(folder, id, errmsg);
 
     if (rv == OK) {
-        *count = search.count;
+        rv = names_each(folder, on_counted, &c, errmsg);
+    }
+    if (rv == OK) {
+        c.sum.made_s = written_s(folder, VOLUME_MARKER);
+        *sum = c.sum;
     }
     return rv;
 }

@@ -18,6 +18,36 @@ static void on_answer(void *arg, uint64_t id, int status, struct slice bytes)
     custody_answer(arg, id, status, bytes);
 }
 
+/* How many shares fewer it holds than this node's feed acknowledges. Looked at
+ * when it comes: later its count may be behind. */
+static uint64_t shares_missing(const struct daemon *d)
+{
+    const struct custody_self *self = custody_link_self(d->custody.link);
+    uint64_t acknowledged = 0;
+
+    for (size_t i = 0; i < steward_deposits(d->steward); i++) {
+        struct steward_deposit_info info;
+
+        steward_deposit_info(d->steward, i, &info);
+        acknowledged += info.has_share ? 1U : 0U;
+    }
+    return self == NULL || acknowledged <= self->shares
+               ? 0
+               : acknowledged - self->shares;
+}
+
+static void on_there(struct daemon *d)
+{
+    d->custody.missing = shares_missing(d);
+    if (d->custody.missing > 0) {
+        log_put(&d->log, LOG_ERROR,
+                "the custodian lacks %llu of the shares that it has "
+                "acknowledged: put back into its store what backups have",
+                (unsigned long long)d->custody.missing);
+    }
+    custody_answer(d, STEWARD_CUSTODY_THERE, OK, slice_of(NULL, 0));
+}
+
 static void on_change(void *arg, int status, const char *text)
 {
     struct daemon *d = arg;
@@ -30,6 +60,9 @@ static void on_change(void *arg, int status, const char *text)
     c->reachable = reachable;
     (void)snprintf(c->text, sizeof(c->text), "%s", text);
     log_put(&d->log, reachable ? LOG_INFO : LOG_WARNING, "custodian: %s", text);
+    if (reachable) {
+        on_there(d);
+    }
 }
 
 void daemon_custody_status(const struct daemon *d, struct admin_status *s)
@@ -41,6 +74,7 @@ void daemon_custody_status(const struct daemon *d, struct admin_status *s)
     s->custodian.configured = d->config->self->config.custodian[0] != '\0';
     s->custodian.reachable = self != NULL;
     s->custodian.shares = self != NULL ? self->shares : 0;
+    s->custodian.missing = self != NULL ? c->missing : 0;
     s->custodian.since_s = c->since_s;
     (void)snprintf(s->custodian.text, sizeof(s->custodian.text), "%s",
                    c->text[0] != '\0' ? c->text : "not reached yet");

@@ -70,6 +70,7 @@ struct daemon_custody {
     struct custody_link *link; /* NULL when none is configured. */
     bool reachable;
     uint64_t since_s; /* When that changed; 0: nothing is known yet. */
+    uint64_t missing; /* Shares that it has acknowledged and does not hold. */
     char text[LINK_TEXT_SIZE];
 };
 

@@ -51,7 +51,8 @@ enum file_write_mode {
 };
 
 /* Write durably: temporary file, fsync, link or rename into place, fsync of
- * the folder. |mode| is the permission bits, 0600 for secrets. */
+ * the folder. |mode| is the permission bits, 0600 for secrets. ERR_FULL:
+ * nothing was changed. After ERR_IO the new file may be there. */
 MUST_CHECK int file_write(const char *path,
                           struct slice data,
                           mode_t mode,

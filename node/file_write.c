@@ -140,10 +140,10 @@ int file_write(const char *path,
     if (rv == OK) {
         rv = temp_place(temp, path, how, errmsg);
     }
-    if (rv == OK) {
-        rv = folder_sync(folder, errmsg);
-    } else {
+    if (rv != OK) {
         (void)unlink(temp);
+    } else if (folder_sync(folder, errmsg) != OK) {
+        rv = ERR_IO; /* The file has its name, for how long nobody knows. */
     }
 out:
     free(temp);

@@ -136,8 +136,7 @@ static int marker_write(const char *path,
         text, sizeof(text),
         "%s%u\n"
         "%s%s\n"
-        "# A steward of Cairn keeps shards of deposits here, under " SHARDS_NAME
-        "/.\n"
+        "# A steward of Cairn keeps shards or key shares of deposits here.\n"
         "# By this file it knows that the right disk is mounted: "
         "do not change it,\n"
         "# nor copy it to another disk.\n",
@@ -205,12 +204,10 @@ static int init_look_marker(const char *path, char *errmsg)
     return rv;
 }
 
-int volume_init(const char *path,
-                struct rng *rng,
-                uint8_t id[VOLUME_ID_SIZE],
-                char *errmsg)
+int volume_init_as(const char *path,
+                   const uint8_t id[VOLUME_ID_SIZE],
+                   char *errmsg)
 {
-    uint8_t made[VOLUME_ID_SIZE];
     int rv = folder_make(path, S_IRWXU, errmsg);
 
     if (rv == OK) {
@@ -219,20 +216,28 @@ int volume_init(const char *path,
     if (rv == OK) {
         rv = init_look(path, errmsg);
     }
-    if (rv != OK) {
-        return rv;
-    }
+    return rv == OK ? marker_write(path, id, errmsg) : rv;
+}
+
+int volume_init(const char *path,
+                struct rng *rng,
+                uint8_t id[VOLUME_ID_SIZE],
+                char *errmsg)
+{
+    uint8_t made[VOLUME_ID_SIZE];
+    int rv;
+
     rng_bytes(rng, made, sizeof(made));
-    rv = marker_write(path, made, errmsg);
+    rv = volume_init_as(path, made, errmsg);
     if (rv == OK) {
         memcpy(id, made, sizeof(made));
     }
     return rv;
 }
 
-static int open_marker(const char *path,
-                       const uint8_t expected[VOLUME_ID_SIZE],
-                       char *errmsg)
+int volume_look(const char *path,
+                const uint8_t expected[VOLUME_ID_SIZE],
+                char *errmsg)
 {
     uint8_t id[VOLUME_ID_SIZE];
     char want[ID_TEXT_SIZE], got[ID_TEXT_SIZE];
@@ -240,8 +245,8 @@ static int open_marker(const char *path,
 
     if (rv == OK && memcmp(id, expected, sizeof(id)) != 0) {
         errmsg_set(errmsg,
-                   "'%s' is the volume %s, but this node's is %s; mount the "
-                   "right disk",
+                   "'%s' is the volume %s, but the one expected here is %s; "
+                   "mount the right disk",
                    path, text_hex(got, id, sizeof(id)),
                    text_hex(want, expected, sizeof(id)));
         rv = ERR_MISMATCH;
@@ -277,7 +282,7 @@ int volume_open(struct volume *v,
         rv = file_error(errmsg, "open the volume", path);
         goto err;
     }
-    rv = open_marker(path, expected, errmsg);
+    rv = volume_look(path, expected, errmsg);
     if (rv == OK) {
         rv = open_lock(&made, errmsg);
     }
@@ -286,7 +291,7 @@ int volume_open(struct volume *v,
     }
     if (rv == OK) {
         /* Again: between the first look and the lock it may have gone. */
-        rv = open_marker(path, expected, errmsg);
+        rv = volume_look(path, expected, errmsg);
     }
     if (rv != OK) {
         goto err;

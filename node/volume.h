@@ -5,15 +5,15 @@
 #include "node/file.h"
 
 /* A volume: a folder, as a rule the root of a disk of its own, in which a
- * steward keeps shards.
+ * steward keeps shards, or its custodian key shares (custody_store.h).
  *
  *   VOLUME/cairn-volume    marker: that this is one, and which
  *   VOLUME/cairn-lock      held by the process that has it open
  *   VOLUME/shards/ab/<64 hex digits of the deposit>-<index>/
  *
- * The node remembers the id of its volume. A folder without the marker is
- * never taken for a new, empty volume: its disk is not mounted, and a node that
- * began afresh would declare all its shards lost.
+ * Who uses it remembers its id. A folder without the marker is never taken for
+ * a new, empty volume: its disk is not mounted, and a node that began afresh
+ * would declare all its shards lost.
  *
  * The marker is text: "cairn-volume 1", a line "id" and 32 hex digits, and
  * lines that begin with '#', for people. */
@@ -35,6 +35,17 @@ struct volume {
 MUST_CHECK int volume_init(const char *path,
                            struct rng *rng,
                            uint8_t id[VOLUME_ID_SIZE],
+                           char *errmsg);
+/* The same with that id. */
+MUST_CHECK int volume_init_as(const char *path,
+                              const uint8_t id[VOLUME_ID_SIZE],
+                              char *errmsg);
+
+/* Is at |path| the volume with the id |expected|? Asks for no lock and writes
+ * nothing. ERR_NOTFOUND, ERR_BAD, ERR_UNSUPPORTED, ERR_MISMATCH, ERR_IO as
+ * below. */
+MUST_CHECK int volume_look(const char *path,
+                           const uint8_t expected[VOLUME_ID_SIZE],
                            char *errmsg);
 
 /* Open the volume at |path| for this process alone. The folder must be there,

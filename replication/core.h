@@ -38,7 +38,7 @@ enum core_event_type {
     EV_ROWS,    /* Answer to ACT_READ |id|: a page; |status| 1 on the last. */
     EV_JOB,     /* Job |id|: progress (|status| > 0), OK: done, or failed. */
     EV_CLIENT,  /* Admin request |id|. */
-    EV_CUSTODY  /* The custodian answered request |id|. */
+    EV_CUSTODY  /* The custodian answered request |id|, or is there anew. */
 };
 
 struct core_row {

@@ -170,6 +170,29 @@ static void on_client(struct custodian *c,
         .id = ev->id, .bytes = bytes, .size = ev->bytes.size};
 }
 
+/* The row of c->key is not there, and neither is what was said of it. */
+static void on_unwritten(struct custodian *c,
+                         const struct core_event *ev,
+                         struct core_out *out)
+{
+    bool share = c->key.bytes[0] == CUSTODIAN_KEY_SHARE;
+    uint64_t *count = share ? &c->shares : &c->decisions;
+    int rv;
+
+    assert(c->state == CUSTODIAN_IDLE && c->len == 0 && *count > 0);
+    (*count)--;
+    rv = custodian_refuse(c, ERR_FULL,
+                          share ? "the disk of this custodian is full, but for "
+                                  "what is kept for decisions on the shares "
+                                  "that it has: its operators must make room, "
+                                  "then deal again"
+                                : "the disk of this custodian is full, so that "
+                                  "it cannot keep what it decides: its "
+                                  "operators must make room; it is asked again "
+                                  "by itself");
+    custodian_reply_refused(c, ev->id, rv, out);
+}
+
 /* --- Events -------------------------------------------------------------- */
 
 /* A row whose decision is not ours is found when it is asked for. */
@@ -258,7 +281,11 @@ void custodian_step(struct custodian *c,
         on_rows(c, ev, out);
         break;
     case EV_CLIENT:
-        on_client(c, ev, out);
+        if (ev->status == ERR_FULL) {
+            on_unwritten(c, ev, out);
+        } else {
+            on_client(c, ev, out);
+        }
         break;
     case EV_WAKE:
     case EV_LINK:

@@ -13,6 +13,10 @@
  *
  *   EV_CLIENT  |id|, |bytes|: a request of protocol/custody.h; answered once
  *              with ACT_REPLY |id|, |bytes|: the answer.
+ *              |id|, |status| ERR_FULL: the row that was made for request |id|
+ *              found no room and is not written, and nothing that the same
+ *              step wanted was done. The request is answered anew, with
+ *              CUSTODY_REFUSED. Only when no other request came since.
  *
  * Requests are worked on one at a time, in order; at most CUSTODIAN_QUEUE_MAX
  * are here, and what comes beyond is refused with ERR_BUSY, at once. EV_START

@@ -79,7 +79,7 @@ int custodian_envelope_end(struct custodian *c,
         return rv;
     }
     if (custodian_is_over(c, &c->request)) {
-        return custodian_refuse(c, ERR_DENIED,
+        return custodian_refuse(c, ERR_ORDER,
                                 "the request's time is over: the recipient "
                                 "must ask anew");
     }

@@ -80,7 +80,7 @@ struct custodian {
     size_t first, len;
     enum custodian_state state;
     uint64_t read_id;
-    struct key key; /* Of the row that was asked for. */
+    struct key key; /* Of the row that was asked for, or is written. */
 
     /* The first request: */
     struct custody ask;

@@ -133,15 +133,17 @@ static int deposit_check(struct custodian *c)
 static int time_check(struct custodian *c)
 {
     if (custodian_is_over(c, &c->request)) {
-        return custodian_refuse(c, ERR_DENIED,
+        return custodian_refuse(c, ERR_ORDER,
                                 "the request's time is over: the recipient "
-                                "must ask anew (or this host's clock is, or "
-                                "was, ahead)");
+                                "must ask anew; or the clock of the "
+                                "custodian's host is, or was, ahead: set it, "
+                                "and start the custodian again");
     }
     if (c->request.time_s > c->latest_s + CUSTODIAN_DAY_S) {
-        return custodian_refuse(c, ERR_DENIED,
+        return custodian_refuse(c, ERR_ORDER,
                                 "the request is of a later time than now: "
-                                "set this host's clock, or wait");
+                                "set the clock of the custodian's host, or "
+                                "wait");
     }
     return OK;
 }
@@ -188,7 +190,10 @@ static int decide(struct custodian *c, struct core_out *out)
     rv = release_decision_encode(&d, &c->sign, decision, sizeof(decision),
                                  &size);
     if (rv != OK) {
-        return custodian_refuse(c, rv, "this host's clock cannot be right");
+        return custodian_refuse(c, ERR_ORDER,
+                                "the clock of the custodian's host cannot be "
+                                "right: set it, and start the custodian "
+                                "again");
     }
     row = (struct custodian_decision){.request = c->ask.u.release.request,
                                       .decision = slice_of(decision, size),

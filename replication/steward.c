@@ -230,6 +230,7 @@ static void on_wake(struct steward *s, struct core_out *out)
 {
     struct steward_link *l;
 
+    steward_custody_wake(s);
     if (s->mono_ms >= s->expiry_ms) {
         steward_expire(s, out);
         return;
@@ -361,6 +362,7 @@ static uint64_t wake_of(struct steward *s)
     if (release_waits(s)) {
         at = earlier(at, s->custody.again_ms);
     }
+    at = earlier(at, steward_custody_until(s));
 
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         const struct steward_link *l = &s->links[i];

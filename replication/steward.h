@@ -91,10 +91,18 @@ struct steward; /* Large; see steward_new(). */
  * When the custodian cannot be reached (EV_CUSTODY with ERR_IO) what was asked
  * is asked again every STEWARD_CUSTODY_AGAIN_MS; a DEAL is refused with
  * ERR_BUSY instead, and the lab comes again. One request is at the custodian
- * at a time. */
+ * at a time.
+ *
+ * A custodian that refuses a release for its disk or clock (ERR_FULL, ERR_IO,
+ * ERR_ORDER) is asked again every STEWARD_REFUSED_AGAIN_MS. When it is there
+ * anew (EV_CUSTODY with the id STEWARD_CUSTODY_THERE), all that it refused is
+ * asked again, but not what it has judged (ERR_DENIED, ERR_AUTH): for that
+ * there must be a new approval. */
 
 #define STEWARD_RELEASES_MAX     1024U
 #define STEWARD_CUSTODY_AGAIN_MS 10000U
+#define STEWARD_REFUSED_AGAIN_MS 600000U
+#define STEWARD_CUSTODY_THERE    0U /* Never the id of a request. */
 
 /* EV_CLIENT, from the admin API:
  * [1, type, release id (zero for SUBMIT), bytes (none for DENY)]. */

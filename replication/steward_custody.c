@@ -31,14 +31,87 @@ void steward_custody_ask(struct steward *s,
     core_act(out, ACT_CUSTODY, s->custody.id, slice_of(s->custody.buf, size));
 }
 
-/* What it answered cannot be: it is of another version, or of another
- * steward. */
-static void wrong(struct steward_release *r)
+/* --- Refusals ------------------------------------------------------------ */
+
+/* Does the cause pass without anybody telling us: its disk, its store, its
+ * clock? Whether a request is over we know ourselves, and then do not ask. */
+static bool is_passing(int status)
+{
+    return status == ERR_FULL || status == ERR_IO || status == ERR_ORDER;
+}
+
+/* Has it judged the request? Nothing but a new approval changes that. */
+static bool is_judgement(int status)
+{
+    return status == ERR_DENIED || status == ERR_AUTH;
+}
+
+static void refused(const struct steward *s,
+                    struct steward_release *r,
+                    int status,
+                    const char *text)
 {
     r->stuck = true;
-    steward_release_trouble(r, "the custodian's answer is not what was asked "
-                               "for: is it the custodian of this steward's "
-                               "card, and of the same version?");
+    r->refusal = status;
+    r->again_ms =
+        is_passing(status) ? s->mono_ms + STEWARD_REFUSED_AGAIN_MS : 0;
+    steward_release_trouble(r, text);
+}
+
+static void again(struct steward_release *r)
+{
+    r->stuck = false;
+    r->due = true;
+}
+
+void steward_custody_wake(struct steward *s)
+{
+    for (uint32_t i = 0; i < s->releases_len; i++) {
+        struct steward_release *r = &s->releases[s->releases_order[i]];
+
+        if (r->stuck && r->again_ms != 0 && s->mono_ms >= r->again_ms) {
+            again(r);
+        }
+    }
+}
+
+uint64_t steward_custody_until(const struct steward *s)
+{
+    uint64_t at = UINT64_MAX;
+
+    for (uint32_t i = 0; i < s->releases_len; i++) {
+        const struct steward_release *r = &s->releases[s->releases_order[i]];
+
+        if (r->stuck && r->again_ms != 0 && r->again_ms < at) {
+            at = r->again_ms;
+        }
+    }
+    return at;
+}
+
+/* It has begun anew, perhaps with another clock, home or version. */
+static void on_there(struct steward *s)
+{
+    s->custody.again_ms = 0;
+    for (uint32_t i = 0; i < s->releases_len; i++) {
+        struct steward_release *r = &s->releases[s->releases_order[i]];
+
+        if (r->stuck && !is_judgement(r->refusal)) {
+            again(r);
+        }
+    }
+}
+
+/* --- Answers ------------------------------------------------------------- */
+
+/* What it answered cannot be: it is of another version, or of another
+ * steward. */
+static void wrong(const struct steward *s, struct steward_release *r)
+{
+    refused(s, r, ERR_BAD,
+            "the custodian's answer is not what was asked "
+            "for: is it the custodian of this steward's "
+            "card, and of the same version?");
 }
 
 static void on_decided(struct steward *s,
@@ -55,7 +128,7 @@ static void on_decided(struct steward *s,
         !digest_equal(&d.release_id, &r->id) ||
         !digest_equal(&d.manifest_hash, &r->manifest_hash) ||
         !digest_equal(&d.custodian, &s->config.self)) {
-        wrong(r);
+        wrong(s, r);
         return;
     }
     if (!steward_can_append(s)) {
@@ -89,7 +162,7 @@ static void on_handed(struct steward *s,
 
     sha256(envelope, &hash);
     if (!digest_equal(&hash, &s->custody.decision.envelope_hash)) {
-        wrong(r);
+        wrong(s, r);
         return;
     }
     steward_envelope_put(&r->id, &s->custody.decision, envelope, out);
@@ -117,8 +190,7 @@ static void on_release_answer(struct steward *s,
         s->custody.again_ms = s->mono_ms + STEWARD_CUSTODY_AGAIN_MS;
         r->ask = true;
     } else if (c->type == CUSTODY_REFUSED) {
-        r->stuck = true;
-        steward_release_trouble(r, c->u.refused.text);
+        refused(s, r, c->u.refused.status, c->u.refused.text);
     } else if (c->type == CUSTODY_DECIDED &&
                s->custody.asked == CUSTODY_RELEASE) {
         on_decided(s, r, c->u.decision, out);
@@ -126,7 +198,7 @@ static void on_release_answer(struct steward *s,
                s->custody.asked == CUSTODY_ENVELOPE) {
         on_handed(s, r, c->u.handed, out);
     } else {
-        wrong(r);
+        wrong(s, r);
     }
 }
 
@@ -137,6 +209,10 @@ void steward_on_custody(struct steward *s,
     struct custody c;
     bool read;
 
+    if (ev->id == STEWARD_CUSTODY_THERE) {
+        on_there(s);
+        return;
+    }
     if (s->custody.id == 0 || ev->id != s->custody.id) {
         return; /* Asked before a restart. */
     }

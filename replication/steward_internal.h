@@ -212,10 +212,12 @@ struct steward_release {
     struct digest decision; /* The hash of ours; zero: none. */
 
     /* Not in the row: */
-    bool due;      /* The desk is to look at it. */
-    bool ask;      /* It waits for the custodian to be free. */
-    bool stuck;    /* The custodian refused; |trouble| says why. */
-    uint64_t junk; /* Rows of approvals that did not hold. */
+    bool due;          /* The desk is to look at it. */
+    bool ask;          /* It waits for the custodian to be free. */
+    bool stuck;        /* The custodian refused; |trouble| says why. */
+    int refusal;       /* Its status. */
+    uint64_t again_ms; /* It is asked again then; 0: not by itself. */
+    uint64_t junk;     /* Rows of approvals that did not hold. */
     char trouble[MESSAGE_TEXT_MAX + 1];
     char policy[STEWARD_POLICY_TEXT]; /* In words; empty: not known. */
 };
@@ -688,6 +690,10 @@ bool steward_custody_takes_deals(const struct steward *s);
 void steward_custody_ask(struct steward *s,
                          const struct custody *c,
                          struct core_out *out);
+/* Releases that were refused for a cause that passes are due again. */
+void steward_custody_wake(struct steward *s);
+/* When the next of them is; UINT64_MAX: none. */
+uint64_t steward_custody_until(const struct steward *s);
 void steward_on_custody(struct steward *s,
                         const struct core_event *ev,
                         struct core_out *out);

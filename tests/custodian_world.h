@@ -218,6 +218,26 @@ static inline void refused(int status)
     ck_assert_uint_eq(writes, wrote);
 }
 
+/* Ask, and be told no, with |words|, because there is no room for the row. */
+static inline void unwritten(const char *words)
+{
+    struct core_event ev = {.type = EV_CLIENT, .status = ERR_FULL};
+    unsigned before = replies, wrote = writes;
+
+    crash = true;
+    send_ask();
+    crash = false;
+    ck_assert_uint_eq(replies, before);
+    ev.id = next_id;
+    step(&ev);
+    ck_assert_uint_eq(replies, before + 1);
+    ck_assert_uint_eq(reply_id, next_id);
+    ck_assert_int_eq(answer.type, CUSTODY_REFUSED);
+    ck_assert_int_eq(answer.u.refused.status, ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(answer.u.refused.text, words));
+    ck_assert_uint_eq(writes, wrote);
+}
+
 /* --- The network --------------------------------------------------------- */
 
 /* |bytes| (CHARTER_SIZE_MAX) outlive |c|. */

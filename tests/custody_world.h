@@ -22,7 +22,9 @@ static struct custody_run *run;
 static struct custody_serve *serve;
 static char errmsg[ERRMSG_SIZE];
 static char socket_path[2 * SCRATCH_PATH_SIZE];
+static const uid_t *serve_peer; /* Who else may connect; NULL: nobody. */
 static unsigned halts;
+static const uint8_t store_id[VOLUME_ID_SIZE] = {5};
 static const struct log quiet = {.from = (enum log_level)(LOG_ERROR + 1)};
 
 static inline void machine_step(void *m,
@@ -44,6 +46,7 @@ static inline int serve_try(void)
 {
     const struct custody_serve_config c = {.loop = &loop,
                                            .path = socket_path,
+                                           .peer = serve_peer,
                                            .run = run,
                                            .log = &quiet,
                                            .on_halt = on_halt};
@@ -55,11 +58,12 @@ static inline int serve_try(void)
 static inline void custodian_up(void)
 {
     static const uint8_t key[32] = {3};
-    struct custody_run_config c = {.step = machine_step,
-                                   .start = slice_str("R")};
+    struct custody_run_config c = {
+        .step = machine_step, .start = slice_str("R"), .due = slice_str("R")};
 
-    ck_assert_int_eq(
-        custody_store_open(&store, scratch_path("store"), key, errmsg), OK);
+    ck_assert_int_eq(custody_store_open(&store, scratch_path("store"), store_id,
+                                        key, errmsg),
+                     OK);
     custodian_free(machine);
     ck_assert_int_eq(custodian_new(&machine, &config), OK);
     c.store = store;
@@ -86,9 +90,11 @@ static inline void custody_start(void)
     scratch_make();
     (void)snprintf(socket_path, sizeof(socket_path), "%s",
                    scratch_path("socket"));
-    ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
+    ck_assert_int_eq(volume_init_as(scratch_path("store"), store_id, errmsg),
+                     OK);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     halts = 0;
+    serve_peer = NULL;
     /* The clock of a real custodian is the real one. */
     request.time_s = (uint64_t)time(NULL);
     request.not_after_s = request.time_s + 30 * DAY;

@@ -673,6 +673,12 @@ static void act_custody(struct world *w,
     free(answer);
 }
 
+void world_custody_there(struct world *w, unsigned node)
+{
+    todo_put(w, node, 0, EV_CUSTODY, STEWARD_CUSTODY_THERE, OK,
+             slice_of(NULL, 0));
+}
+
 /* --- Operators ----------------------------------------------------------- */
 
 static void act_reply(struct world *w,

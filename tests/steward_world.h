@@ -144,6 +144,8 @@ void world_client(struct world *w,
                   unsigned node,
                   uint64_t id,
                   const struct steward_client *c);
+/* The custodian of a steward is there anew. */
+void world_custody_there(struct world *w, unsigned node);
 /* What the operator of a member makes of a request: the size of an SSHSIG. */
 size_t world_sign(const struct world *w,
                   unsigned member,

@@ -212,6 +212,24 @@ START_TEST(test_custodian_deal_crash)
 }
 END_TEST
 
+/* A share without room on the disk is refused and not counted; when there is
+ * room, it is taken. */
+START_TEST(test_custodian_deal_unwritten)
+{
+    deal_ask();
+    unwritten("make room, then deal again");
+    unwritten("make room, then deal again");
+    hello_ask();
+    granted(CUSTODY_SELF);
+    ck_assert_uint_eq(answer.u.self.shares, 0);
+    deal_ask();
+    granted(CUSTODY_ACK);
+    hello_ask();
+    granted(CUSTODY_SELF);
+    ck_assert_uint_eq(answer.u.self.shares, 1);
+}
+END_TEST
+
 /* Only a lab of the charter deals, under its own name. */
 START_TEST(test_custodian_deal_author)
 {
@@ -481,6 +499,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custodian_acknowledges);
     tcase_add_test(tc, test_custodian_acknowledges_alike);
     tcase_add_test(tc, test_custodian_deal_crash);
+    tcase_add_test(tc, test_custodian_deal_unwritten);
     tcase_add_test(tc, test_custodian_deal_author);
     tcase_add_test(tc, test_custodian_deal_damaged);
     tcase_add_test(tc, test_custodian_deal_entry);

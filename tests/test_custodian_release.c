@@ -137,6 +137,22 @@ END_TEST
 
 /* --- Approvals ----------------------------------------------------------- */
 
+/* A decision without room on the disk is none: the next is made anew, and is
+ * the only one. */
+START_TEST(test_custodian_release_unwritten)
+{
+    static struct buffer first;
+
+    release_ask_by(T);
+    unwritten("it is asked again by itself");
+    granted(CUSTODY_DECIDED);
+    memcpy(first.bytes, answer_bytes.bytes, answer_bytes.size);
+    first.size = answer_bytes.size;
+    granted(CUSTODY_DECIDED);
+    ck_assert(slice_equal(buffer_slice(&answer_bytes), buffer_slice(&first)));
+}
+END_TEST
+
 /* One fewer than the policy asks for, or none at all. */
 START_TEST(test_custodian_too_few)
 {
@@ -363,7 +379,7 @@ START_TEST(test_custodian_request_times)
     wall_s = request.time_s - DAY - 1;
     boot();
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
     wall_s++;
     granted(CUSTODY_DECIDED);
     wall_s = request.not_after_s + DAY;
@@ -373,7 +389,7 @@ START_TEST(test_custodian_request_times)
     wall_s++;
     rng_bytes(&rng, request.nonce, sizeof(request.nonce));
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -386,7 +402,7 @@ START_TEST(test_custodian_clock_set_back)
     step(&ev);
     wall_s = request.time_s;
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -402,7 +418,7 @@ START_TEST(test_custodian_clock_set_back_at_restart)
     boot();
     request = good;
     release_ask_by(T);
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -553,9 +569,9 @@ START_TEST(test_custodian_envelope_expired)
     decide();
     envelope_ask(0, 0, buffer_slice(&decision));
     wall_s = request.not_after_s + DAY + 1;
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
     wall_s = request.time_s;
-    refused(ERR_DENIED);
+    refused(ERR_ORDER);
 }
 END_TEST
 
@@ -568,6 +584,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custodian_releases);
     tcase_add_test(tc, test_custodian_releases_alike);
     tcase_add_test(tc, test_custodian_release_crash);
+    tcase_add_test(tc, test_custodian_release_unwritten);
     tcase_add_test(tc, test_custodian_too_few);
     tcase_add_test(tc, test_custodian_member_counts_once);
     tcase_add_test(tc, test_custodian_votes_by_role);

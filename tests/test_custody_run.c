@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "node/custody_run.h"
@@ -8,9 +9,11 @@
  * letters it carries out, one a step.
  *
  *   rX   read the rows under X       wX   write the row X, and answer
- *   a    answer with what was read */
+ *   a    answer with what was read
+ *
+ * Rows under "d" are due. */
 
-static const uint8_t store_key[32] = {1};
+static const uint8_t store_key[32] = {1}, store_id[VOLUME_ID_SIZE] = {2};
 static struct custody_store *store;
 static struct custody_run *run;
 static char errmsg[ERRMSG_SIZE], noted[ERRMSG_SIZE];
@@ -26,6 +29,15 @@ int fsync(int fd)
         return -1;
     }
     return (int)syscall(SYS_fsync, fd);
+}
+
+static uint64_t disk_free;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    return 0;
 }
 
 /* --- The machine --------------------------------------------------------- */
@@ -96,6 +108,9 @@ static void machine_step(void *arg,
     m->steps++;
     if (ev->type == EV_START) {
         row_seen(m->started, ev);
+    } else if (ev->type == EV_CLIENT && ev->status == ERR_FULL) {
+        ck_assert_uint_eq(ev->id, m->id);
+        core_act(out, ACT_REPLY, m->id, slice_str("no room"));
     } else if (ev->type == EV_CLIENT) {
         ck_assert_str_ne(m->started, "");
         ck_assert_uint_lt(ev->bytes.size, sizeof(m->script));
@@ -129,6 +144,7 @@ static void boot(const char *prefix)
                                               .step = machine_step,
                                               .machine = &machine,
                                               .start = slice_str(prefix),
+                                              .due = slice_str("d"),
                                               .on_note = on_note,
                                               .arg = &machine};
 
@@ -147,10 +163,12 @@ static void put(const char *key, const char *text)
 static void start(void)
 {
     sync_errno = 0;
+    disk_free = UINT64_C(1) << 40;
     noted[0] = '\0';
     scratch_make();
-    ck_assert_int_eq(custody_store_open(&store, scratch, store_key, errmsg),
-                     OK);
+    ck_assert_int_eq(volume_init_as(scratch, store_id, errmsg), OK);
+    ck_assert_int_eq(
+        custody_store_open(&store, scratch, store_id, store_key, errmsg), OK);
     put("a1", "one");
     put("a2", "two");
     put("b", "three");
@@ -218,12 +236,33 @@ START_TEST(test_custody_run_halts)
 }
 END_TEST
 
-/* A full disk halts as well, and says so. */
+/* A full disk costs the request, with words, and nothing else; no row is half
+ * there, and when there is room again it goes on. */
 START_TEST(test_custody_run_full)
 {
     sync_errno = ENOSPC;
-    ck_assert_int_eq(ask("wb"), ERR_FULL);
-    ck_assert_ptr_nonnull(strstr(errmsg, "space"));
+    answers("wc", "no room");
+    ck_assert_ptr_nonnull(strstr(noted, "space"));
+    answers("wd", "no room");
+    answers("rca", ".");
+    answers("rawd", "no room"); /* Pages of what was read still come. */
+    sync_errno = 0;
+    answers("rda", ".");
+    answers("wd", "done");
+    answers("rda", "d=written .");
+}
+END_TEST
+
+/* Below the reserve only rows that are due are written. */
+START_TEST(test_custody_run_reserve)
+{
+    disk_free = CUSTODY_STORE_RESERVE;
+    answers("wc", "no room");
+    ck_assert_ptr_nonnull(strstr(noted, "kept for decisions"));
+    answers("rca", ".");
+    answers("wd", "done");
+    disk_free *= 2;
+    answers("wc", "done");
 }
 END_TEST
 
@@ -275,6 +314,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_run_writes);
     tcase_add_test(tc, test_custody_run_halts);
     tcase_add_test(tc, test_custody_run_full);
+    tcase_add_test(tc, test_custody_run_reserve);
     tcase_add_test(tc, test_custody_run_damaged_row);
     tcase_add_test(tc, test_custody_run_lost_folder);
     tcase_add_test(tc, test_custody_run_starts);

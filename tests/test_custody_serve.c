@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "tests/custody_world.h"
@@ -20,11 +21,43 @@ int fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
+static uint64_t disk_free;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    return 0;
+}
+
+/* --- Whose a connection is ------------------------------------------------ */
+
+static uid_t client_uid;
+static bool client_unknown;
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    struct ucred *cred = value;
+    int rv = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+
+    if (rv == 0 && level == SOL_SOCKET && name == SO_PEERCRED) {
+        cred->uid = client_uid;
+        if (client_unknown) {
+            errno = ENOPROTOOPT;
+            rv = -1;
+        }
+    }
+    return rv;
+}
+
 /* --- Verbs --------------------------------------------------------------- */
 
 static void start(void)
 {
     sync_errno = 0;
+    disk_free = UINT64_C(1) << 40;
+    client_uid = geteuid();
+    client_unknown = false;
     custody_start();
     custodian_up();
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -404,17 +437,60 @@ END_TEST
 
 /* --- The socket ---------------------------------------------------------- */
 
-/* Its owner and its group may connect, and its name goes with it. */
+/* Its owner may connect, and its name goes with it. */
 START_TEST(test_custody_serve_socket)
 {
     struct stat st;
 
     ck_assert_int_eq(lstat(socket_path, &st), 0);
     ck_assert(S_ISSOCK(st.st_mode));
-    ck_assert_uint_eq(st.st_mode & 07777, 0660);
+    ck_assert_uint_eq(st.st_mode & 07777, 0600);
     custodian_down();
     turn();
     ck_assert_int_ne(lstat(socket_path, &st), 0);
+}
+END_TEST
+
+/* Strangers are heard by nobody, and take no place from those who may be here,
+ * however many come: other users, and one of whom nothing is known. */
+START_TEST(test_custody_serve_strangers)
+{
+    uid_t self = geteuid();
+
+    client_connect(0);
+    client_works(0);
+    for (unsigned i = 0; i < 3 * CUSTODY_SERVE_MAX; i++) {
+        client_uid = i % 3 == 0 ? self + 1 : self + 2;
+        client_unknown = i % 3 == 2;
+        client_connect(1);
+        client_is_closed(1);
+        client_close(1);
+    }
+    client_works(0);
+}
+END_TEST
+
+/* The node's user may connect, if it was named, through its group. */
+START_TEST(test_custody_serve_peer)
+{
+    static uid_t peer;
+    struct stat st;
+
+    custodian_down();
+    turn();
+    peer = geteuid() + 1;
+    serve_peer = &peer;
+    custodian_up();
+    ck_assert_int_eq(lstat(socket_path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0660);
+    client_connect(0);
+    client_works(0);
+    client_uid = peer;
+    client_connect(1);
+    client_works(1);
+    client_uid = peer + 1;
+    client_connect(2);
+    client_is_closed(2);
 }
 END_TEST
 
@@ -478,6 +554,51 @@ START_TEST(test_custody_serve_halts)
 }
 END_TEST
 
+static void client_is_full(size_t i, const char *words)
+{
+    client_ask(i);
+    client_hears(i, CUSTODY_REFUSED);
+    ck_assert_int_eq(answer.u.refused.status, ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(answer.u.refused.text, words));
+    ck_assert_uint_eq(halts, 0);
+}
+
+static void client_counts(size_t i, uint64_t shares, uint64_t decisions)
+{
+    client_works(i);
+    ck_assert_uint_eq(answer.u.self.shares, shares);
+    ck_assert_uint_eq(answer.u.self.decisions, decisions);
+}
+
+/* A disk that fills up: no more shares, decisions while there is any room, and
+ * then neither; it goes on when there is room again. What was acknowledged is
+ * there all the time, and said again. */
+START_TEST(test_custody_serve_full_disk)
+{
+    client_connect(0);
+    disk_free = CUSTODY_STORE_RESERVE;
+    deal_ask();
+    client_is_full(0, "deal again");
+    client_counts(0, 0, 0);
+    disk_free *= 2;
+    deal_ask();
+    client_ask(0);
+    client_hears(0, CUSTODY_ACK);
+    disk_free = 0;
+    client_ask(0);
+    client_hears(0, CUSTODY_ACK);
+    sync_errno = ENOSPC;
+    release_ask_by(T);
+    client_is_full(0, "make room");
+    client_counts(0, 1, 0);
+    sync_errno = 0;
+    release_ask_by(T);
+    client_ask(0);
+    client_hears(0, CUSTODY_DECIDED);
+    client_counts(0, 1, 1);
+}
+END_TEST
+
 Suite *suite_make(void)
 {
     Suite *s = suite_create("custody_serve");
@@ -495,8 +616,11 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_serve_deaf_client);
     tcase_add_test(tc, test_custody_serve_connections_are_few);
     tcase_add_test(tc, test_custody_serve_socket);
+    tcase_add_test(tc, test_custody_serve_strangers);
+    tcase_add_test(tc, test_custody_serve_peer);
     tcase_add_test(tc, test_custody_serve_stale_socket);
     tcase_add_test(tc, test_custody_serve_halts);
+    tcase_add_test(tc, test_custody_serve_full_disk);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -1,10 +1,11 @@
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "node/custody_store.h"
 #include "tests/scratch.h"
 
-static const uint8_t store_key[32] = {7, 7, 7};
+static const uint8_t store_key[32] = {7, 7, 7}, store_id[VOLUME_ID_SIZE] = {9};
 static struct custody_store *store;
 static char errmsg[ERRMSG_SIZE];
 static uint8_t value[CORE_VALUE_MAX];
@@ -12,26 +13,45 @@ static uint8_t value[CORE_VALUE_MAX];
 /* --- Syncs that fail when told to ---------------------------------------- */
 
 static int sync_errno;
+static unsigned syncs_good; /* So many before the first that fails. */
 
 int fsync(int fd)
 {
-    if (sync_errno != 0) {
+    if (sync_errno != 0 && syncs_good == 0) {
         errno = sync_errno;
         return -1;
     }
+    syncs_good -= syncs_good > 0 ? 1 : 0;
     return (int)syscall(SYS_fsync, fd);
+}
+
+/* --- A disk as large as is told ------------------------------------------ */
+
+static uint64_t disk_free;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    return 0;
 }
 
 /* --- Verbs --------------------------------------------------------------- */
 
+static int try_open(const uint8_t id[VOLUME_ID_SIZE], const uint8_t key[32])
+{
+    return custody_store_open(&store, scratch_path("store"), id, key, errmsg);
+}
+
 static void start(void)
 {
     sync_errno = 0;
+    syncs_good = 0;
+    disk_free = UINT64_C(1) << 40;
     scratch_make();
-    ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
-    ck_assert_int_eq(
-        custody_store_open(&store, scratch_path("store"), store_key, errmsg),
-        OK);
+    ck_assert_int_eq(volume_init_as(scratch_path("store"), store_id, errmsg),
+                     OK);
+    ck_assert_int_eq(try_open(store_id, store_key), OK);
 }
 
 static void stop(void)
@@ -45,8 +65,7 @@ static void reopen(const uint8_t key[32])
 {
     custody_store_close(store);
     store = NULL;
-    ck_assert_int_eq(
-        custody_store_open(&store, scratch_path("store"), key, errmsg), OK);
+    ck_assert_int_eq(try_open(store_id, key), OK);
 }
 
 static void put(const char *key, const char *text)
@@ -72,14 +91,20 @@ static void is(const char *key, const char *text)
     ck_assert_str_eq((const char *)value, text);
 }
 
+static int sum_try(const uint8_t id[VOLUME_ID_SIZE],
+                   const char *prefix,
+                   struct custody_store_sum *sum)
+{
+    return custody_store_sum(scratch_path("store"), id, slice_str(prefix), sum,
+                             errmsg);
+}
+
 static uint64_t count(const char *prefix)
 {
-    uint64_t n = 0;
+    struct custody_store_sum sum = {.rows = 0};
 
-    ck_assert_int_eq(custody_store_count(scratch_path("store"),
-                                         slice_str(prefix), &n, errmsg),
-                     OK);
-    return n;
+    ck_assert_int_eq(sum_try(store_id, prefix, &sum), OK);
+    return sum.rows;
 }
 
 /* The keys under a prefix, with a blank behind each. */
@@ -178,6 +203,34 @@ START_TEST(test_custody_store_lists)
 }
 END_TEST
 
+static void file_time_set(const char *name, time_t at)
+{
+    const struct timespec times[2] = {{.tv_sec = at}, {.tv_sec = at}};
+
+    ck_assert_int_eq(utimensat(AT_FDCWD, scratch_path(name), times, 0), 0);
+}
+
+/* Without the key it can be seen how many rows there are, and since when. */
+START_TEST(test_custody_store_sums)
+{
+    struct custody_store_sum sum;
+
+    file_time_set("store/" VOLUME_MARKER, 1000);
+    ck_assert_int_eq(sum_try(store_id, "S", &sum), OK);
+    ck_assert(sum.rows == 0 && sum.newest_s == 0 && sum.made_s == 1000);
+    put("S1", "");
+    put("S2", "");
+    put("R1", "");
+    file_time_set("store/5331", 3000);
+    file_time_set("store/5332", 2000);
+    file_time_set("store/5231", 4000);
+    ck_assert_int_eq(sum_try(store_id, "S", &sum), OK);
+    ck_assert(sum.rows == 2 && sum.newest_s == 3000 && sum.made_s == 1000);
+    ck_assert_int_eq(sum_try(store_id, "R", &sum), OK);
+    ck_assert(sum.rows == 1 && sum.newest_s == 4000);
+}
+END_TEST
+
 /* Nobody but the holder of the key reads a row, and no two writings look
  * alike. */
 START_TEST(test_custody_store_is_sealed)
@@ -260,6 +313,52 @@ START_TEST(test_custody_store_write_fails)
 }
 END_TEST
 
+/* No room: the old row, or none, is there as before. No room for the name that
+ * the row has already: nobody knows which of the two will be there. */
+START_TEST(test_custody_store_full)
+{
+    static const int full[] = {ENOSPC, EDQUOT};
+
+    put("a", "old");
+    for (size_t i = 0; i < 2; i++) {
+        sync_errno = full[i];
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("a"), slice_str("new"), errmsg),
+            ERR_FULL);
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("b"), slice_str("new"), errmsg),
+            ERR_FULL);
+        is("a", "old");
+        ck_assert_int_eq(get("b"), ERR_NOTFOUND);
+        syncs_good = 1;
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("c"), slice_str("new"), errmsg),
+            ERR_IO);
+    }
+    sync_errno = 0;
+    ck_assert_str_eq(listing("b"), "");
+    put("a", "new");
+    is("a", "new");
+}
+END_TEST
+
+/* There is room for another row when one of any size leaves the reserve. */
+START_TEST(test_custody_store_room)
+{
+    const uint64_t row = CORE_VALUE_MAX + CUSTODY_STORE_OVERHEAD;
+
+    ck_assert_int_eq(custody_store_room(store, errmsg), OK);
+    disk_free = CUSTODY_STORE_RESERVE + row;
+    ck_assert_int_eq(custody_store_room(store, errmsg), OK);
+    disk_free--;
+    ck_assert_int_eq(custody_store_room(store, errmsg), ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(errmsg, "16.0 MiB"));
+    disk_free = 0;
+    ck_assert_int_eq(custody_store_room(store, errmsg), ERR_FULL);
+    put("a", "the reserve is for use");
+}
+END_TEST
+
 /* What a killed process had not finished goes; everything else stays. */
 START_TEST(test_custody_store_clears_up)
 {
@@ -273,27 +372,69 @@ START_TEST(test_custody_store_clears_up)
 }
 END_TEST
 
-/* A folder that is not there is an error, never a store without rows. */
+/* A store that is not there is an error, never one without rows: no folder, an
+ * empty one (a disk that is not mounted), another custodian's. */
 START_TEST(test_custody_store_wants_its_folder)
 {
-    struct custody_store *other = NULL;
+    static const uint8_t other[VOLUME_ID_SIZE] = {8};
+    struct custody_store_sum sum;
+
+    custody_store_close(store);
+    store = NULL;
+    ck_assert_int_eq(try_open(other, store_key), ERR_MISMATCH);
+    ck_assert_int_eq(sum_try(other, "", &sum), ERR_MISMATCH);
+    ck_assert_int_eq(rename(scratch_path("store"), scratch_path("away")), 0);
+    ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
+    ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
+    scratch_put("store/.cairn-tmp-Ab3dEf", "not ours", 0600);
+    ck_assert_int_eq(try_open(store_id, store_key), ERR_NOTFOUND);
+    ck_assert_ptr_nonnull(strstr(errmsg, "mount its disk"));
+    ck_assert_int_eq(sum_try(store_id, "", &sum), ERR_NOTFOUND);
+    /* Nothing was made or removed there. */
+    ck_assert_int_eq(unlink(scratch_path("store/.cairn-tmp-Ab3dEf")), 0);
+    ck_assert_int_eq(rmdir(scratch_path("store")), 0);
+    custody_store_close(NULL);
+}
+END_TEST
+
+/* A disk that is unmounted later: rows are neither absent nor written to what
+ * lies below it. */
+START_TEST(test_custody_store_loses_its_folder)
+{
     uint8_t key[CUSTODY_STORE_NAME_KEY];
-    uint64_t n = 0;
     size_t size = 0;
 
-    ck_assert_int_eq(
-        custody_store_open(&other, scratch_path("none"), store_key, errmsg),
-        ERR_NOTFOUND);
-    ck_assert_int_eq(
-        custody_store_count(scratch_path("none"), slice_str(""), &n, errmsg),
-        ERR_NOTFOUND);
+    put("a", "one");
     ck_assert_int_eq(rename(scratch_path("store"), scratch_path("away")), 0);
-    ck_assert_int_eq(custody_store_next(store, slice_str("a"),
-                                        slice_of(NULL, 0), key, &size, errmsg),
-                     ERR_IO);
-    ck_assert_int_ne(
-        custody_store_put(store, slice_str("a"), slice_str("b"), errmsg), OK);
-    custody_store_close(NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(get("a"), ERR_IO);
+        ck_assert_ptr_nonnull(strstr(errmsg, "mount it again"));
+        ck_assert_int_eq(custody_store_next(store, slice_str("a"),
+                                            slice_of(NULL, 0), key, &size,
+                                            errmsg),
+                         ERR_IO);
+        ck_assert_int_eq(
+            custody_store_put(store, slice_str("a"), slice_str("b"), errmsg),
+            ERR_IO);
+        if (i == 0) {
+            ck_assert_int_eq(mkdir(scratch_path("store"), 0700), 0);
+        }
+    }
+    ck_assert_int_eq(rmdir(scratch_path("store")), 0);
+    ck_assert_int_eq(rename(scratch_path("away"), scratch_path("store")), 0);
+    is("a", "one");
+}
+END_TEST
+
+/* A second process, though it may have come by another home, is kept out. */
+START_TEST(test_custody_store_is_for_one)
+{
+    struct custody_store *other = NULL;
+
+    ck_assert_int_eq(custody_store_open(&other, scratch_path("store"), store_id,
+                                        store_key, errmsg),
+                     ERR_BUSY);
+    ck_assert_ptr_null(other);
 }
 END_TEST
 
@@ -306,12 +447,17 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_store_keeps);
     tcase_add_test(tc, test_custody_store_bounds);
     tcase_add_test(tc, test_custody_store_lists);
+    tcase_add_test(tc, test_custody_store_sums);
     tcase_add_test(tc, test_custody_store_is_sealed);
     tcase_add_test(tc, test_custody_store_finds_damage);
     tcase_add_test(tc, test_custody_store_rows_cannot_be_swapped);
     tcase_add_test(tc, test_custody_store_write_fails);
+    tcase_add_test(tc, test_custody_store_full);
+    tcase_add_test(tc, test_custody_store_room);
     tcase_add_test(tc, test_custody_store_clears_up);
     tcase_add_test(tc, test_custody_store_wants_its_folder);
+    tcase_add_test(tc, test_custody_store_loses_its_folder);
+    tcase_add_test(tc, test_custody_store_is_for_one);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -29,6 +29,9 @@ KILLS = int(os.environ.get("CAIRN_KILLS", "6"))
 SEED = int(os.environ.get("CAIRN_SEED", random.SystemRandom().getrandbits(32)))
 PATIENCE = 60
 SIZE_MAX = 256 << 10
+with open(CUSTODIAN, "rb") as _program:
+    SANITIZED = b"__asan_init" in _program.read()
+MEMORY = (512 if SANITIZED else 24) << 20  # More than it may ever take.
 
 
 def call(program, *args, check=None, **more):
@@ -164,10 +167,10 @@ class Custodian(unittest.TestCase):
     def status(self):
         return json.loads(call(CUSTODIAN, "status", "--home", self.home, "--json", check=0).stdout)
 
-    def start(self, *options, at=None):
+    def start(self, *options, at=None, **more):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([CUSTODIAN, "run", "--home", self.home, "--log-format", "json", *options],
-                                            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+                                            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, **more)
         self.assertEqual(self.process.stdout.readline().decode(), f"READY {at or self.socket}\n", self.said())
 
     def stop(self, sig=signal.SIGTERM, check=0):
@@ -315,7 +318,8 @@ class Custodian(unittest.TestCase):
         self.pinned()
         for sig in (signal.SIGTERM, signal.SIGINT):
             self.start()
-            self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o660)
+            self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o600)
+            self.assert_hardened()
             with Connection(self.socket) as c:  # One that is still there in the end.
                 self.assertEqual(c.hello(self.net)[:2], b"\x96\x0a")
                 self.assertEqual(c.hello(bytes(31) + b"\1")[:2], b"\x93\x14")
@@ -328,6 +332,56 @@ class Custodian(unittest.TestCase):
         self.assertIn("hello: refused", said)
         for secret in secrets:
             self.assertNotIn(secret.hex(), said)
+
+    def facts(self, name):
+        with open(f"/proc/{self.process.pid}/{name}") as f:
+            return f.read()
+
+    def assert_hardened(self):
+        self.assertRegex(self.facts("limits"), r"Max core file size +0 +0 ")
+        if not SANITIZED:  # They lock nothing.
+            self.assertNotRegex(self.facts("status"), r"VmLck:\s+0 kB")
+        # What cannot be dumped belongs to root in /proc, and can be traced by nobody.
+        self.assertEqual(os.stat(f"/proc/{self.process.pid}/mem").st_uid, 0)
+
+    def memory(self):
+        return int(next(l for l in self.facts("status").splitlines() if l.startswith("VmHWM")).split()[1]) << 10
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs users")
+    def test_users(self):
+        """The custodian of one user, the node of another, and a third who may use the socket."""
+        mine, nodes, third = 65533, 65534, 65532
+        self.pinned()
+        os.chmod(self.temp, 0o755)
+        run = self.path("run")
+        os.mkdir(run)
+        os.chown(run, mine, nodes)
+        os.chmod(run, 0o2755)
+        for at, _, names in os.walk(self.home):
+            for name in [at, *(os.path.join(at, n) for n in names)]:
+                os.chown(name, mine, mine)
+        at = os.path.join(run, "socket")
+
+        def ask(user, group):
+            code = ("import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+                    "s.sendall(bytes.fromhex(sys.argv[2])); sys.stdout.write(s.recv(6).hex())")
+            hello = b"\x93\x01\xc4\x20" + self.net + b"\xc4\x20" + self.net
+            done = subprocess.run([sys.executable, "-c", code, at, (struct.pack(">I", len(hello)) + hello).hex()],
+                                  user=user, group=group, extra_groups=[], cwd="/", capture_output=True, timeout=PATIENCE)
+            return "960a" in done.stdout.decode()
+
+        self.run_fails(2, "no user of this host", "--peer", "nobody-at-all")
+        self.start("--socket", at, "--peer", str(nodes), at=at, user=mine)
+        self.assert_hardened()
+        st = os.stat(at)
+        self.assertEqual((stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid), (0o660, mine, nodes))
+        self.assertEqual([ask(*who) for who in ((mine, mine), (nodes, nodes), (third, nodes), (third, third), (0, 0))],
+                         [True, True, False, False, False])
+        self.assertIn(f"of user {third}; if that is the node's, give it with --peer", self.said())
+        self.stop()
+        self.start("--socket", at, at=at, user=mine)
+        self.assertEqual([ask(*who) for who in ((mine, mine), (nodes, nodes), (0, 0))], [True, False, False])
+        self.stop()
 
     def test_one_process_for_each_home(self):
         self.pinned()
@@ -365,9 +419,28 @@ class Custodian(unittest.TestCase):
         shutil.copy(self.path("c2", "keys"), self.path("c1", "keys"))
         self.run_fails(11, "not of one custodian")
         shutil.copy(self.path("keys"), self.path("c1", "keys"))
-        os.rename(self.path("c1", "store"), self.path("away"))
+        self.start()
+        self.works()
+        self.stop()
+
+    def test_store_that_is_not_there_is_no_empty_one(self):
+        self.pinned()
+        store = self.path("c1", "store")
+        os.rename(store, self.path("away"))
         self.run_fails(11, "store")
-        os.rename(self.path("away"), self.path("c1", "store"))
+        call(CUSTODIAN, "status", "--home", self.home, check=10)
+        os.mkdir(store, 0o700)  # What a disk leaves that is not mounted.
+        self.run_fails(11, "mount its disk")
+        self.assertIn(b"mount its disk", call(CUSTODIAN, "status", "--home", self.home, check=10).stderr)
+        self.assertIn(b"already", call(CUSTODIAN, "init", "--home", self.home, check=1).stderr)
+        self.assertEqual(os.listdir(store), [])
+        os.rmdir(store)
+        shutil.copytree(self.path("c2", "store"), store)
+        self.run_fails(11, "mount the right disk")
+        shutil.rmtree(store)
+        os.symlink(self.path("away"), store)  # As good as a mount, and the home may move.
+        os.rename(self.home, self.path("moved"))
+        self.home, self.socket = self.path("moved"), self.path("moved", "socket")
         self.start()
         self.works()
         self.stop()
@@ -425,7 +498,7 @@ class Custodian(unittest.TestCase):
         self.assertEqual(wrong, [])
         self.start()
         self.works()
-        self.assertEqual(os.listdir(self.path("c1", "store")), [])
+        self.assertEqual(set(os.listdir(self.path("c1", "store"))), {"cairn-volume", "cairn-lock"})
         self.stop()
 
     def custodian_of_node(self):
@@ -507,6 +580,7 @@ class Custodian(unittest.TestCase):
             c.__exit__()
         self.works()
         self.assertIn("what is no request", self.said())
+        self.assertLess(self.memory(), MEMORY)
         self.stop()
 
 

@@ -784,6 +784,93 @@ class Care(NetworkCase):
             net.start()
         self.alive()
 
+    def test_f_a_custodian_whose_disk_is_full_keeps_what_it_has(self):
+        net, full, disk = self.net, (self.net[3], self.net[4]), self.path("disk")
+        filler = os.path.join(disk, "filler")
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a small disk")
+        os.mkdir(disk)
+        if call("mount", "-t", "tmpfs", "-o", "size=20m", "none", disk).returncode != 0:
+            self.skipTest("a small disk cannot be mounted here")
+        try:
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                shutil.move(os.path.join(s.custody, "store"), os.path.join(disk, s.name))
+                os.symlink(os.path.join(disk, s.name), os.path.join(s.custody, "store"))
+            net.start()
+            model, cert = net.model("keys", MIB), self.path("keys.cert")
+            deposit = (model, *self.code, "--patience", PATIENCE, "--certificate", cert)
+            write(filler, bytes(8 * MIB))
+            said = net.deposit(*deposit, check=10)
+            self.assertIn("only 2 of 4 stewards have acknowledged their key share, and 3 must", said)
+            for s in full:
+                self.assertRegex(said, f"{s.name}: the disk of this custodian is full.*deal again")
+                self.assertIn("kept for decisions", s.custodian_said())
+            os.unlink(filler)
+            self.assertEqual(net.deposit(*deposit)["acknowledgements"], 4)
+            # No room at all: others decide. With room again, a restart is enough.
+            with open(filler, "wb", buffering=0) as f, self.assertRaises(OSError):
+                while True:
+                    f.write(bytes(4096))
+            release, folder = net.request(cert, net[1])
+            for s in (net[1], net[2]):
+                net.approve(release, s)
+            for s in full:
+                wait(lambda: "cannot keep what it decides" in (s.ask(f"/v1/releases/{release}")["trouble"] or ""))
+                self.assertIsNone(s.custodian.poll())
+            net.ticket(release, net[1], folder)
+            net.recover(folder, self.path("keys"))
+            self.assertEqual(tree(self.path("keys")), tree(model))
+            os.unlink(filler)
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                s.start_custodian()
+            for s in net:
+                wait(lambda: len(s.ask(f"/v1/releases/{release}")["decisions"]) == 4)
+        finally:
+            for s in full:
+                s.end_custodian(signal.SIGTERM)
+                if os.path.islink(os.path.join(s.custody, "store")):
+                    os.unlink(os.path.join(s.custody, "store"))
+                    shutil.move(os.path.join(disk, s.name), os.path.join(s.custody, "store"))
+            call("umount", "-l", disk)
+            net.start()
+        self.alive()
+
+    def test_g_a_custodian_put_back_from_an_old_backup(self):
+        net, s = self.net, self.net[4]
+        store, cert = os.path.join(s.custody, "store"), self.path("old.cert")
+        status = [Programs.custodian, "status", "--home", s.custody, "--json"]
+        old = set(os.listdir(store))
+        model = net.model("old", MIB)
+        net.deposit(model, *self.code, "--certificate", cert)
+        share = (set(os.listdir(store)) - old).pop()
+        before = json.loads(call(*status, check=0).stdout)
+        self.assertEqual(s.status()["custodian"]["missing"], 0)
+        s.end_custodian(signal.SIGTERM)
+        os.rename(os.path.join(store, share), self.path(share))
+        after = json.loads(call(*status, check=0).stdout)
+        self.assertEqual((before["shares"] - after["shares"], after["since"]), (1, before["since"]))
+        s.start_custodian()
+        self.net.wait_connected()
+        self.assertEqual(s.status()["custodian"]["missing"], 1)
+        self.assertIn("lacks 1 of the key shares", "".join(s.status()["trouble"]))
+        self.assertIn(f"{after['shares']} shares, the last ", s.custodian_said())
+        release, folder = net.request(cert, net[1])
+        for other in (net[1], net[2]):
+            net.approve(release, other)
+        wait(lambda: "no share of that deposit" in (s.ask(f"/v1/releases/{release}")["trouble"] or ""))
+        net.ticket(release, net[1], folder)
+        net.recover(folder, self.path("old"))
+        self.assertEqual(tree(self.path("old")), tree(model))
+        # Rows are written once: what any backup has can be put beside the others.
+        s.end_custodian(signal.SIGTERM)
+        os.rename(self.path(share), os.path.join(store, share))
+        s.start_custodian()
+        wait(lambda: len(s.ask(f"/v1/releases/{release}")["decisions"]) == 4)
+        self.assertEqual(s.status()["custodian"]["missing"], 0)
+        self.assertEqual(json.loads(call(*status, check=0).stdout)["shares"], before["shares"])
+
 
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)
