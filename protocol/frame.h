@@ -179,9 +179,9 @@ MUST_CHECK int frame_take(struct slice *in,
  *
  * The buffer is the caller's; its size bounds what a peer can make us hold,
  * and a frame that does not fit is refused as soon as its length is known. A
- * session reads its handshake through FRAME_HANDSHAKE_MAX bytes, and is then
- * given another reader with FRAME_WIRE_MAX: no reader takes a byte beyond the
- * frame that it returns. */
+ * handshake is read through FRAME_HANDSHAKE_MAX bytes; a reader takes no byte
+ * beyond the frame that it returns, so that what follows the last message is
+ * there for frame_take(). */
 struct frame_reader {
     uint8_t *buf;
     size_t buf_size;
