@@ -23,15 +23,19 @@ struct kernel {
     void (*seal)(const struct slot *s,
                  const uint8_t nonce[AEAD_NONCE_SIZE],
                  struct slice ad,
-                 struct slice plain,
-                 uint8_t *out,
+                 struct slice head,
+                 struct slice body,
+                 uint8_t *head_out,
+                 uint8_t *body_out,
                  uint8_t tag[AEAD_TAG_SIZE]);
     int (*open)(const struct slot *s,
                 const uint8_t nonce[AEAD_NONCE_SIZE],
                 struct slice ad,
-                struct slice sealed,
+                struct slice head,
+                struct slice body,
                 const uint8_t tag[AEAD_TAG_SIZE],
-                uint8_t *out);
+                uint8_t *head_out,
+                uint8_t *body_out);
 };
 
 /* What lies in aead_key.opaque, at the first aligned place. A key remembers
@@ -84,12 +88,10 @@ static void openssl_feed(EVP_CIPHER_CTX *ctx, struct slice in, uint8_t *out)
 
 /* A context a call: it can be used from any thread, and freeing it wipes the
  * key schedule. */
-static EVP_CIPHER_CTX *openssl_run(const struct slot *s,
-                                   const uint8_t nonce[AEAD_NONCE_SIZE],
-                                   struct slice ad,
-                                   struct slice in,
-                                   uint8_t *out,
-                                   int encrypt)
+static EVP_CIPHER_CTX *openssl_begin(const struct slot *s,
+                                     const uint8_t nonce[AEAD_NONCE_SIZE],
+                                     struct slice ad,
+                                     int encrypt)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 
@@ -98,21 +100,24 @@ static EVP_CIPHER_CTX *openssl_run(const struct slot *s,
     }
     must(EVP_CipherInit_ex2(ctx, cipher, s->key.raw, nonce, encrypt, NULL));
     openssl_feed(ctx, ad, NULL);
-    openssl_feed(ctx, in, out);
     return ctx;
 }
 
 static void openssl_seal(const struct slot *s,
                          const uint8_t nonce[AEAD_NONCE_SIZE],
                          struct slice ad,
-                         struct slice plain,
-                         uint8_t *out,
+                         struct slice head,
+                         struct slice body,
+                         uint8_t *head_out,
+                         uint8_t *body_out,
                          uint8_t tag[AEAD_TAG_SIZE])
 {
-    EVP_CIPHER_CTX *ctx = openssl_run(s, nonce, ad, plain, out, 1);
+    EVP_CIPHER_CTX *ctx = openssl_begin(s, nonce, ad, 1);
     uint8_t none[AEAD_TAG_SIZE];
     int got;
 
+    openssl_feed(ctx, head, head_out);
+    openssl_feed(ctx, body, body_out);
     must(EVP_CipherFinal_ex(ctx, none, &got));
     must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_SIZE, tag));
     EVP_CIPHER_CTX_free(ctx);
@@ -121,14 +126,18 @@ static void openssl_seal(const struct slot *s,
 static int openssl_open(const struct slot *s,
                         const uint8_t nonce[AEAD_NONCE_SIZE],
                         struct slice ad,
-                        struct slice sealed,
+                        struct slice head,
+                        struct slice body,
                         const uint8_t tag[AEAD_TAG_SIZE],
-                        uint8_t *out)
+                        uint8_t *head_out,
+                        uint8_t *body_out)
 {
-    EVP_CIPHER_CTX *ctx = openssl_run(s, nonce, ad, sealed, out, 0);
+    EVP_CIPHER_CTX *ctx = openssl_begin(s, nonce, ad, 0);
     uint8_t want[AEAD_TAG_SIZE], none[AEAD_TAG_SIZE];
     int got, rv;
 
+    openssl_feed(ctx, head, head_out);
+    openssl_feed(ctx, body, body_out);
     memcpy(want, tag, sizeof(want));
     must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_SIZE, want));
     rv = EVP_CipherFinal_ex(ctx, none, &got) == 1 ? OK : ERR_AUTH;
@@ -147,7 +156,9 @@ static const struct kernel openssl_kernel = {
 
 static struct {
     aes_gcm_pre_t pre;
-    aes_gcm_enc_dec_t enc, dec;
+    aes_gcm_init_t init;
+    aes_gcm_enc_dec_update_t enc, dec;
+    aes_gcm_enc_dec_finalize_t enc_end, dec_end;
 } ipsec;
 
 static void ipsec_expand(struct slot *s, const uint8_t key[AEAD_KEY_SIZE])
@@ -158,30 +169,38 @@ static void ipsec_expand(struct slot *s, const uint8_t key[AEAD_KEY_SIZE])
 static void ipsec_seal(const struct slot *s,
                        const uint8_t nonce[AEAD_NONCE_SIZE],
                        struct slice ad,
-                       struct slice plain,
-                       uint8_t *out,
+                       struct slice head,
+                       struct slice body,
+                       uint8_t *head_out,
+                       uint8_t *body_out,
                        uint8_t tag[AEAD_TAG_SIZE])
 {
     struct gcm_context_data ctx;
 
-    ipsec.enc(&s->key.gcm, &ctx, out, plain.data, plain.size, nonce, ad.data,
-              ad.size, tag, AEAD_TAG_SIZE);
+    ipsec.init(&s->key.gcm, &ctx, nonce, ad.data, ad.size);
+    ipsec.enc(&s->key.gcm, &ctx, head_out, head.data, head.size);
+    ipsec.enc(&s->key.gcm, &ctx, body_out, body.data, body.size);
+    ipsec.enc_end(&s->key.gcm, &ctx, tag, AEAD_TAG_SIZE);
     sodium_memzero(&ctx, sizeof(ctx));
 }
 
 static int ipsec_open(const struct slot *s,
                       const uint8_t nonce[AEAD_NONCE_SIZE],
                       struct slice ad,
-                      struct slice sealed,
+                      struct slice head,
+                      struct slice body,
                       const uint8_t tag[AEAD_TAG_SIZE],
-                      uint8_t *out)
+                      uint8_t *head_out,
+                      uint8_t *body_out)
 {
     struct gcm_context_data ctx;
     uint8_t want[AEAD_TAG_SIZE];
     int rv;
 
-    ipsec.dec(&s->key.gcm, &ctx, out, sealed.data, sealed.size, nonce, ad.data,
-              ad.size, want, AEAD_TAG_SIZE);
+    ipsec.init(&s->key.gcm, &ctx, nonce, ad.data, ad.size);
+    ipsec.dec(&s->key.gcm, &ctx, head_out, head.data, head.size);
+    ipsec.dec(&s->key.gcm, &ctx, body_out, body.data, body.size);
+    ipsec.dec_end(&s->key.gcm, &ctx, want, AEAD_TAG_SIZE);
     rv = sodium_memcmp(want, tag, AEAD_TAG_SIZE) == 0 ? OK : ERR_AUTH;
     sodium_memzero(&ctx, sizeof(ctx));
     sodium_memzero(want, sizeof(want));
@@ -203,8 +222,11 @@ static const struct kernel *kernel_fastest(void)
         return &openssl_kernel;
     }
     ipsec.pre = mgr->gcm256_pre;
-    ipsec.enc = mgr->gcm256_enc;
-    ipsec.dec = mgr->gcm256_dec;
+    ipsec.init = mgr->gcm256_init;
+    ipsec.enc = mgr->gcm256_enc_update;
+    ipsec.dec = mgr->gcm256_dec_update;
+    ipsec.enc_end = mgr->gcm256_enc_finalize;
+    ipsec.dec_end = mgr->gcm256_dec_finalize;
     free_mb_mgr(mgr);
     return &ipsec_kernel;
 }
@@ -252,6 +274,22 @@ void aead_key_wipe(struct aead_key *k)
     sodium_memzero(k->opaque, sizeof(k->opaque));
 }
 
+static void seal(const struct aead_key *k,
+                 const uint8_t nonce[AEAD_NONCE_SIZE],
+                 struct slice ad,
+                 struct slice head,
+                 struct slice body,
+                 uint8_t *head_out,
+                 uint8_t *body_out,
+                 uint8_t tag[AEAD_TAG_SIZE])
+{
+    const struct slot *s = slot_ready(k);
+
+    assert(head.size <= GCM_PLAIN_MAX &&
+           body.size <= GCM_PLAIN_MAX - head.size);
+    s->kernel->seal(s, nonce, ad, head, body, head_out, body_out, tag);
+}
+
 void aead_seal(const struct aead_key *k,
                const uint8_t nonce[AEAD_NONCE_SIZE],
                struct slice ad,
@@ -259,10 +297,40 @@ void aead_seal(const struct aead_key *k,
                uint8_t *out,
                uint8_t tag[AEAD_TAG_SIZE])
 {
-    const struct slot *s = slot_ready(k);
+    seal(k, nonce, ad, slice_of(NULL, 0), plain, NULL, out, tag);
+}
 
-    assert(plain.size <= GCM_PLAIN_MAX);
-    s->kernel->seal(s, nonce, ad, plain, out, tag);
+void aead_seal_joined(const struct aead_key *k,
+                      const uint8_t nonce[AEAD_NONCE_SIZE],
+                      struct slice ad,
+                      struct slice head,
+                      struct slice body,
+                      uint8_t *out,
+                      uint8_t tag[AEAD_TAG_SIZE])
+{
+    seal(k, nonce, ad, head, body, out, out + head.size, tag);
+}
+
+static int open_sealed(const struct aead_key *k,
+                       const uint8_t nonce[AEAD_NONCE_SIZE],
+                       struct slice ad,
+                       struct slice head,
+                       struct slice body,
+                       const uint8_t tag[AEAD_TAG_SIZE],
+                       uint8_t *head_out,
+                       uint8_t *body_out)
+{
+    const struct slot *s = slot_ready(k);
+    int rv;
+
+    assert(head.size <= GCM_PLAIN_MAX &&
+           body.size <= GCM_PLAIN_MAX - head.size);
+    rv = s->kernel->open(s, nonce, ad, head, body, tag, head_out, body_out);
+    if (rv != OK) {
+        sodium_memzero(head_out, head.size);
+        sodium_memzero(body_out, body.size);
+    }
+    return rv;
 }
 
 int aead_open(const struct aead_key *k,
@@ -272,26 +340,35 @@ int aead_open(const struct aead_key *k,
               const uint8_t tag[AEAD_TAG_SIZE],
               uint8_t *out)
 {
-    const struct slot *s = slot_ready(k);
-    int rv;
-
-    assert(sealed.size <= GCM_PLAIN_MAX);
-    rv = s->kernel->open(s, nonce, ad, sealed, tag, out);
-    if (rv != OK) {
-        sodium_memzero(out, sealed.size);
-    }
-    return rv;
+    return open_sealed(k, nonce, ad, slice_of(NULL, 0), sealed, tag, NULL, out);
 }
 
-/* Seals bytes that count up and compares the tag, which covers them all, with
- * that of an independent implementation (Go's crypto/cipher); then opens. */
+int aead_open_split(const struct aead_key *k,
+                    const uint8_t nonce[AEAD_NONCE_SIZE],
+                    struct slice ad,
+                    struct slice sealed,
+                    const uint8_t tag[AEAD_TAG_SIZE],
+                    uint8_t *head,
+                    size_t head_size,
+                    uint8_t *body)
+{
+    assert(head_size <= sealed.size);
+    return open_sealed(
+        k, nonce, ad, slice_of(sealed.data, head_size),
+        slice_of(sealed.data + head_size, sealed.size - head_size), tag, head,
+        body);
+}
+
+/* Seals bytes that count up, in two pieces, and compares the tag, which covers
+ * them all, with that of an independent implementation (Go's crypto/cipher);
+ * then opens them as one. */
 static bool kernel_works(const struct kernel *chosen)
 {
     static const uint8_t want[AEAD_TAG_SIZE] = {
         0x62, 0x42, 0x4e, 0xd6, 0x18, 0xcc, 0x9c, 0xa3,
         0xb9, 0x59, 0x2e, 0x88, 0x78, 0x01, 0x7a, 0x60};
     uint8_t plain[1000], bytes[sizeof(plain)], tag[AEAD_TAG_SIZE];
-    struct slice ad = slice_of(plain, 20);
+    struct slice ad = slice_of(plain, 20), head = slice_of(plain, 6);
     struct aead_key k;
     bool works;
 
@@ -300,7 +377,8 @@ static bool kernel_works(const struct kernel *chosen)
     }
     kernel = chosen;
     aead_key_init(&k, plain);
-    aead_seal(&k, plain, ad, slice_of(plain, sizeof(plain)), bytes, tag);
+    aead_seal_joined(&k, plain, ad, head,
+                     slice_of(plain + 6, sizeof(plain) - 6), bytes, tag);
     works = memcmp(tag, want, sizeof(tag)) == 0 &&
             aead_open(&k, plain, ad, slice_of(bytes, sizeof(bytes)), tag,
                       bytes) == OK &&

@@ -31,6 +31,16 @@ void aead_seal(const struct aead_key *k,
                uint8_t *out,
                uint8_t tag[AEAD_TAG_SIZE]);
 
+/* The same of |head| and |body|, as if they lay one behind the other; each of
+ * them may already stand in its place in |out|, and overlaps no other. */
+void aead_seal_joined(const struct aead_key *k,
+                      const uint8_t nonce[AEAD_NONCE_SIZE],
+                      struct slice ad,
+                      struct slice head,
+                      struct slice body,
+                      uint8_t *out,
+                      uint8_t tag[AEAD_TAG_SIZE]);
+
 /* Open |sealed| (without its tag) into |out|. On ERR_AUTH |out| holds zeros
  * only: nothing unauthenticated is released. In place allowed. */
 MUST_CHECK int aead_open(const struct aead_key *k,
@@ -39,6 +49,17 @@ MUST_CHECK int aead_open(const struct aead_key *k,
                          struct slice sealed,
                          const uint8_t tag[AEAD_TAG_SIZE],
                          uint8_t *out);
+
+/* The same to two places: the first |head_size| bytes to |head|, the others to
+ * |body|. Each may be where its bytes lie sealed. */
+MUST_CHECK int aead_open_split(const struct aead_key *k,
+                               const uint8_t nonce[AEAD_NONCE_SIZE],
+                               struct slice ad,
+                               struct slice sealed,
+                               const uint8_t tag[AEAD_TAG_SIZE],
+                               uint8_t *head,
+                               size_t head_size,
+                               uint8_t *body);
 
 /* Which kernel runs, for the bench and `cairnd` at start: "ipsec-mb" or
  * "openssl". aead_force_portable() gives OpenSSL to the keys made from then on

@@ -425,40 +425,61 @@ static void advance(struct noise_cipher *c)
     }
 }
 
-int noise_seal(struct noise_cipher *c, struct slice plain, uint8_t *out)
+int noise_seal_joined(struct noise_cipher *c,
+                      struct slice head,
+                      struct slice body,
+                      uint8_t *out)
 {
     uint8_t nonce[AEAD_NONCE_SIZE];
 
     if (c->nonce == NONCE_REKEY) {
         return ERR_ORDER;
     }
-    assert(plain.size <= NOISE_PLAIN_MAX);
+    assert(body.size <= NOISE_PLAIN_MAX &&
+           head.size <= NOISE_PLAIN_MAX - body.size);
     nonce_store(nonce, c->nonce);
-    aead_seal(&c->key, nonce, nothing(), plain, out, out + plain.size);
+    aead_seal_joined(&c->key, nonce, nothing(), head, body, out,
+                     out + head.size + body.size);
+    advance(c);
+    return OK;
+}
+
+int noise_seal(struct noise_cipher *c, struct slice plain, uint8_t *out)
+{
+    return noise_seal_joined(c, nothing(), plain, out);
+}
+
+int noise_open_split(struct noise_cipher *c,
+                     struct slice sealed,
+                     uint8_t *head,
+                     size_t head_size,
+                     uint8_t *body)
+{
+    uint8_t nonce[AEAD_NONCE_SIZE];
+    struct slice in;
+    int rv;
+
+    if (c->nonce == NONCE_REKEY) {
+        return ERR_ORDER;
+    }
+    if (sealed.size < head_size + NOISE_TAG_SIZE ||
+        sealed.size > NOISE_MESSAGE_MAX) {
+        return ERR_BAD;
+    }
+    in = slice_of(sealed.data, sealed.size - NOISE_TAG_SIZE);
+    nonce_store(nonce, c->nonce);
+    rv = aead_open_split(&c->key, nonce, nothing(), in, in.data + in.size, head,
+                         head_size, body);
+    if (rv != OK) {
+        return rv;
+    }
     advance(c);
     return OK;
 }
 
 int noise_open(struct noise_cipher *c, struct slice sealed, uint8_t *out)
 {
-    uint8_t nonce[AEAD_NONCE_SIZE];
-    struct slice body;
-    int rv;
-
-    if (c->nonce == NONCE_REKEY) {
-        return ERR_ORDER;
-    }
-    if (sealed.size < NOISE_TAG_SIZE || sealed.size > NOISE_MESSAGE_MAX) {
-        return ERR_BAD;
-    }
-    body = slice_of(sealed.data, sealed.size - NOISE_TAG_SIZE);
-    nonce_store(nonce, c->nonce);
-    rv = aead_open(&c->key, nonce, nothing(), body, body.data + body.size, out);
-    if (rv != OK) {
-        return rv;
-    }
-    advance(c);
-    return OK;
+    return noise_open_split(c, sealed, out, 0, out);
 }
 
 void noise_transport_wipe(struct noise_transport *t)

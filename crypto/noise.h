@@ -113,6 +113,12 @@ void noise_handshake_wipe(struct noise_handshake *hs);
 MUST_CHECK int noise_seal(struct noise_cipher *c,
                           struct slice plain,
                           uint8_t *out);
+/* The same of |head| and |body|, as if they lay one behind the other: large
+ * bodies are sealed from where they are. */
+MUST_CHECK int noise_seal_joined(struct noise_cipher *c,
+                                 struct slice head,
+                                 struct slice body,
+                                 uint8_t *out);
 /* Open |sealed| into sealed.size - NOISE_TAG_SIZE bytes; in place allowed.
  * ERR_BAD when no message has that size, ERR_AUTH when the tag is wrong, and
  * |out| then holds nothing of the message. Both leave the nonce where it was;
@@ -120,6 +126,14 @@ MUST_CHECK int noise_seal(struct noise_cipher *c,
 MUST_CHECK int noise_open(struct noise_cipher *c,
                           struct slice sealed,
                           uint8_t *out);
+/* The same to two places: the first |head_size| bytes to |head|, the others to
+ * |body|, which may be where they lie sealed. ERR_BAD, too, for a message of
+ * fewer bytes than |head_size|. */
+MUST_CHECK int noise_open_split(struct noise_cipher *c,
+                                struct slice sealed,
+                                uint8_t *head,
+                                size_t head_size,
+                                uint8_t *body);
 
 /* Both directions return ERR_ORDER from then on. A transport of zeros, one that
  * was never made, may be wiped too. */

@@ -174,6 +174,15 @@ static int on_message(void *arg, struct link *link, struct slice bytes)
     return OK;
 }
 
+static uint8_t *on_room(void *arg, struct link *link, size_t size)
+{
+    struct client_link *l = link_user(link);
+    struct client_stream *s = stream_of(l);
+
+    (void)arg;
+    return s != NULL && s->link == l ? client_stream_room(s, size) : NULL;
+}
+
 static int on_data(void *arg,
                    struct link *link,
                    uint32_t stream,
@@ -260,6 +269,7 @@ int client_links_open(struct client *c, char *errmsg)
                   .on_identity = on_identity,
                   .on_up = on_up,
                   .on_message = on_message,
+                  .on_room = on_room,
                   .on_data = on_data,
                   .on_writable = on_writable,
                   .on_down = on_down},

@@ -65,6 +65,7 @@ struct client_stream {
     struct mover_op *reads, **reads_end; /* Not asked for in whole yet. */
     uint64_t asked;                      /* Leaves of the first. */
     struct client_read running[CLIENT_READS_MAX];
+    uint32_t hears;            /* The one that the last data record was of. */
     uint64_t heard, silent_ms; /* Bytes in this tick; how long too few. */
 };
 
@@ -106,6 +107,8 @@ void client_stream_pump(struct client_stream *s);
 bool client_stream_message(struct client_stream *s,
                            const struct message *m,
                            int *status);
+/* For link_calls.on_room. */
+uint8_t *client_stream_room(const struct client_stream *s, size_t size);
 MUST_CHECK int client_stream_data(struct client_stream *s,
                                   uint32_t id,
                                   struct slice bytes,

@@ -274,6 +274,30 @@ static int on_cell(struct client_stream *s, const struct message_cell *cell)
     return OK;
 }
 
+static bool read_takes(const struct client_read *r, size_t size)
+{
+    return r->op != NULL && r->cell && !r->verifying &&
+           size <= r->leaves * LEAF_SIZE - r->got;
+}
+
+/* Stewards mix the answers to several READs, by pieces of many records: most
+ * likely the last one goes on, or else the first begins. */
+uint8_t *client_stream_room(const struct client_stream *s, size_t size)
+{
+    const struct client_read *next = NULL;
+
+    for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
+        const struct client_read *r = &s->running[i];
+
+        if (read_takes(r, size) &&
+            (next == NULL || r->id == s->hears ||
+             (next->id != s->hears && r->id < next->id))) {
+            next = r;
+        }
+    }
+    return next == NULL ? NULL : next->mem + next->got;
+}
+
 int client_stream_data(struct client_stream *s,
                        uint32_t id,
                        struct slice bytes,
@@ -286,12 +310,15 @@ int client_stream_data(struct client_stream *s,
         return ERR_BAD;
     }
     s->heard += bytes.size;
+    s->hears = id;
     size = r->leaves * LEAF_SIZE;
     if (bytes.size > size - r->got || (end && r->got + bytes.size != size)) {
         return ERR_BAD;
     }
     if (bytes.size > 0) {
-        memcpy(r->mem + r->got, bytes.data, bytes.size);
+        if (bytes.data != r->mem + r->got) {
+            memcpy(r->mem + r->got, bytes.data, bytes.size);
+        }
         r->got += bytes.size;
     }
     if (end) {

@@ -219,6 +219,17 @@ static int on_message(void *arg, struct link *l, struct slice bytes)
     return OK;
 }
 
+static uint8_t *on_room(void *arg, struct link *l, size_t size)
+{
+    struct daemon *d = arg;
+    const struct daemon_link *user = link_user(l);
+
+    if (user == NULL || user->number == 0 || d->stopping) {
+        return NULL;
+    }
+    return shard_jobs_room(d->jobs, user->number, size);
+}
+
 static int on_data(void *arg,
                    struct link *l,
                    uint32_t stream,
@@ -259,6 +270,7 @@ static int host_new(struct daemon *d)
                   .on_identity = daemon_on_identity,
                   .on_up = on_up,
                   .on_message = on_message,
+                  .on_room = on_room,
                   .on_data = on_data,
                   .on_writable = on_writable,
                   .on_down = on_down},

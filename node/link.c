@@ -170,6 +170,7 @@ static void session_free(struct link *l)
     assert(s->writing == 0);
     link_buf_free(l->host, s->tail);
     noise_transport_wipe(&s->noise);
+    sodium_memzero(s->in, sizeof(s->in));
     if (s->parts != NULL) {
         sodium_memzero(s->parts, LINK_MESSAGE_MAX);
         free(s->parts);

@@ -28,10 +28,10 @@
  * public key before its preamble has shown that it knows a pre-shared key.
  * Memory of a link that is up, in bytes at most:
  *
- *   LINK_RECEIVE_SIZE + FRAME_WIRE_MAX + LINK_MESSAGE_MAX      what comes in
+ *   LINK_RECEIVE_SIZE + LINK_MESSAGE_MAX                       what comes in
  *   limits.data_high + limits.control_max + 2 * LINK_BUF_SIZE  what goes out
  *
- * about 7.4 MiB with the default limits, of which an idle link touches a few
+ * about 7.3 MiB with the default limits, of which an idle link touches a few
  * pages. A host keeps LINK_SPARE_MAX more buffers for re-use. */
 
 #define LINK_MESSAGE_MAX   65000U
@@ -41,7 +41,9 @@
 #define LINK_PSKS_MAX      4 /* That one id may stand for. */
 #define LINK_LISTEN_MAX    4
 #define LINK_STRANGER_SIZE ((size_t)12 << 10)
-#define LINK_RECEIVE_SIZE  ((size_t)256 << 10)
+/* Whole records of the largest size: in a run of them every read that is filled
+ * ends with one. */
+#define LINK_RECEIVE_SIZE ((size_t)4 * FRAME_WIRE_MAX)
 /* Records are sealed into buffers of this size, each one write(): sixteen full
  * records and a small one, so that a MiB of bulk bytes is one buffer. Small
  * writes would cost a wake-up of the peer each. */
@@ -85,6 +87,14 @@ struct link_calls {
     /* One control message, 0 to LINK_MESSAGE_MAX bytes. An error closes the
      * link with FRAME_REASON_PROTOCOL. */
     int (*on_message)(void *arg, struct link *l, struct slice message);
+
+    /* A record with |size| bytes, most likely of bulk, is about to be opened:
+     * memory of that size where the owner would have them, or NULL for
+     * anywhere. If the record is good, on_data() or on_message() comes next,
+     * and its slice is what was opened there; if it is not, zeros are. So this
+     * is a guess that saves a copy, and the owner does nothing but guess. May
+     * be NULL itself, for an owner that never does. */
+    uint8_t *(*on_room)(void *arg, struct link *l, size_t size);
 
     /* The next bytes of |stream| (never 0), in pieces as they come; with |end|
      * the stream is complete and |bytes| is empty. The link knows no streams:
@@ -140,7 +150,7 @@ struct link_config {
     struct noise_keypair key; /* Our transport key; copied. */
     struct slice cert;        /* Shown to peers; copied. */
     struct link_limits limits;
-    struct link_calls calls; /* All of them. */
+    struct link_calls calls;
     void *arg;
 };
 

@@ -177,7 +177,6 @@ static int session_new(struct link *l)
     }
     rv = noise_handshake_split(&l->shake->noise, &s->noise);
     assert(rv == OK);
-    frame_reader_init(&s->reader, s->frame, sizeof(s->frame));
     s->reading = true;
     s->up_ms = uv_now(l->host->config.loop);
     s->sent_ms = s->up_ms;
@@ -234,17 +233,16 @@ static void finish_responder(struct link *l, struct slice cert)
 
 static void take_message(struct link *l, struct slice frame)
 {
-    struct link_host *h = l->host;
-    uint8_t bytes[SAY_MAX];
+    uint8_t payload[FRAME_HANDSHAKE_MAX], bytes[SAY_MAX];
     size_t size;
-    int rv = noise_handshake_read(&l->shake->noise, frame, h->plain, &size);
+    int rv = noise_handshake_read(&l->shake->noise, frame, payload, &size);
 
     if (rv != OK) {
         link_drop(l, rv, "handshake: message not accepted");
     } else if (l->dialled) {
-        finish_dialler(l, slice_of(h->plain, size));
+        finish_dialler(l, slice_of(payload, size));
     } else if (l->shake->noise.messages == NOISE_MESSAGES) {
-        finish_responder(l, slice_of(h->plain, size));
+        finish_responder(l, slice_of(payload, size));
     } else if (size != 0) {
         link_drop(l, ERR_BAD, "handshake: message 1 has a payload");
     } else {

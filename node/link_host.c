@@ -62,7 +62,6 @@ static void host_on_closed(uv_handle_t *handle)
         free(b);
     }
     secret_free(h->key);
-    sodium_memzero(h->plain, sizeof(h->plain));
     free(h);
     if (closed != NULL) {
         closed(arg);

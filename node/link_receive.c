@@ -2,6 +2,9 @@
 
 #include "node/link_state.h"
 
+/* For a body of fewer bytes its owner is not asked where it goes. */
+#define ROOM_MIN ((size_t)4096)
+
 /* --- Records ------------------------------------------------------------- */
 
 /* The parts of a message, one after another, until the last. */
@@ -75,14 +78,30 @@ static int take_record(struct link *l, const struct frame_record *rec)
     return ERR_UNSUPPORTED;
 }
 
+/* Where the body of the frame at in_at is opened to. */
+static uint8_t *body_place(struct link *l, size_t size)
+{
+    const struct link_config *config = &l->host->config;
+    uint8_t *room = NULL;
+
+    if (size >= ROOM_MIN && config->calls.on_room != NULL) {
+        room = config->calls.on_room(config->arg, l, size);
+    }
+    return room != NULL ? room
+                        : l->session->in + l->session->in_at +
+                              FRAME_LENGTH_SIZE + FRAME_HEADER_SIZE;
+}
+
 /* Open one frame and deliver it. Whatever is wrong with it, the owner's word
  * included, ends the link. */
 static void take_frame(struct link *l, struct slice sealed)
 {
     struct frame_record rec;
     struct link_session *s = l->session;
-    int rv = frame_open(&s->noise.receive, sealed, l->host->plain, &rec);
+    uint8_t *body = body_place(l, sealed.size - FRAME_SEALED_MIN);
+    int rv = frame_open(&s->noise.receive, sealed, body, &rec);
 
+    s->in_at += FRAME_LENGTH_SIZE + sealed.size;
     if (rv == ERR_ORDER) {
         link_end(l, OK, FRAME_REASON_LIFETIME, "the session is used up");
         return;
@@ -107,13 +126,14 @@ void link_receive_go(struct link *l)
     while (l->state == LINK_UP && !s->paused && s->in_at < s->in_end) {
         struct slice in = slice_of(s->in + s->in_at, s->in_end - s->in_at);
         struct slice frame;
-        int rv = frame_reader_take(&s->reader, &in, &frame);
+        int rv = frame_take(&in, FRAME_WIRE_MAX, &frame);
 
-        s->in_at = s->in_end - in.size;
         if (rv != OK) {
             link_end(l, rv, FRAME_REASON_PROTOCOL, "a frame of no size");
         } else if (frame.size > 0) {
             take_frame(l, frame);
+        } else {
+            break; /* Its rest has to be read. */
         }
     }
     if (l->state == LINK_UP && !s->paused && !s->reading) {
@@ -123,16 +143,25 @@ void link_receive_go(struct link *l)
 
 /* --- Reading ------------------------------------------------------------- */
 
+/* All of the buffer, behind what is there of a frame. */
+static uv_buf_t session_room(struct link_session *s)
+{
+    size_t have = s->in_end - s->in_at;
+
+    assert(have < FRAME_WIRE_MAX);
+    memmove(s->in, s->in + s->in_at, have);
+    s->in_at = 0;
+    s->in_end = have;
+    return uv_buf_init((char *)s->in + have, (unsigned)(sizeof(s->in) - have));
+}
+
 static void link_on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf)
 {
     struct link *l = handle->data;
 
     (void)hint;
     if (l->state == LINK_UP) {
-        struct link_session *s = l->session;
-
-        assert(s->in_at == s->in_end);
-        *buf = uv_buf_init((char *)s->in, sizeof(s->in));
+        *buf = session_room(l->session);
     } else {
         *buf = uv_buf_init((char *)l->host->scratch, sizeof(l->host->scratch));
     }
@@ -168,8 +197,7 @@ static void link_on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         return;
     }
     if (l->state == LINK_UP) {
-        l->session->in_at = 0;
-        l->session->in_end = (size_t)got;
+        l->session->in_end += (size_t)got;
         link_receive_go(l);
     } else if (l->state == LINK_SHAKING) {
         in = slice_of(buf->base, (size_t)got);

@@ -51,9 +51,9 @@ struct link_buf {
 /* What a link has when it is up, and until it is freed. */
 struct link_session {
     struct noise_transport noise;
-    struct frame_reader reader;
-    uint8_t frame[FRAME_WIRE_MAX];
-    uint8_t in[LINK_RECEIVE_SIZE]; /* Bytes from in_at to in_end are new. */
+    /* Bytes from in_at to in_end are new. Records are opened where they lie,
+     * unless the owner has room for them. */
+    uint8_t in[LINK_RECEIVE_SIZE];
     size_t in_at, in_end;
     bool paused, reading;
     uint8_t *parts; /* LINK_MESSAGE_MAX, once a message came in parts. */
@@ -129,9 +129,7 @@ struct link_host {
     void (*closed)(void *arg);
     void *closed_arg;
 
-    /* Read and done with before the next read. */
-    uint8_t scratch[FRAME_HANDSHAKE_MAX];
-    uint8_t plain[NOISE_PLAIN_MAX]; /* Of the record being delivered. */
+    uint8_t scratch[FRAME_HANDSHAKE_MAX]; /* Done with before the next read. */
 };
 
 /* --- link_host.c --------------------------------------------------------- */

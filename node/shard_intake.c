@@ -285,6 +285,23 @@ int intake_message(struct shard_work *w, const struct message *m)
     return ERR_BAD;
 }
 
+/* Where the next byte goes. */
+static uint8_t *intake_place(struct shard_work *w)
+{
+    if (w->filling == NULL) {
+        w->filling = buffer_free(w);
+        assert(w->filling != NULL);
+    }
+    return w->filling->mem + w->fill;
+}
+
+uint8_t *intake_room(struct shard_work *w, size_t size)
+{
+    bool fits = size <= w->stream_left && size <= SHARD_JOBS_BUFFER - w->fill;
+
+    return w->stream != 0 && fits ? intake_place(w) : NULL;
+}
+
 int intake_data(struct shard_work *w,
                 uint32_t stream,
                 struct slice bytes,
@@ -297,16 +314,13 @@ int intake_data(struct shard_work *w,
     w->stream_left -= bytes.size;
     w->queued += bytes.size;
     while (bytes.size > 0) {
-        size_t room;
-        size_t take;
+        uint8_t *place = intake_place(w);
+        size_t room = SHARD_JOBS_BUFFER - w->fill;
+        size_t take = bytes.size < room ? bytes.size : room;
 
-        if (w->filling == NULL) {
-            w->filling = buffer_free(w);
-            assert(w->filling != NULL);
+        if (bytes.data != place) {
+            memcpy(place, bytes.data, take);
         }
-        room = SHARD_JOBS_BUFFER - w->fill;
-        take = bytes.size < room ? bytes.size : room;
-        memcpy(w->filling->mem + w->fill, bytes.data, take);
         w->fill += take;
         bytes.data += take;
         bytes.size -= take;

@@ -346,6 +346,13 @@ bool shard_jobs_message(struct shard_jobs *js,
     return true;
 }
 
+uint8_t *shard_jobs_room(struct shard_jobs *js, uint64_t link, size_t size)
+{
+    struct shard_work *w = link_intake(js, link);
+
+    return w == NULL ? NULL : intake_room(w, size);
+}
+
 int shard_jobs_data(struct shard_jobs *js,
                     uint64_t link,
                     uint32_t stream,

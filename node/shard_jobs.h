@@ -58,6 +58,8 @@ bool shard_jobs_message(struct shard_jobs *js,
                         uint64_t link,
                         const struct message *m,
                         int *status);
+/* For link_calls.on_room. */
+uint8_t *shard_jobs_room(struct shard_jobs *js, uint64_t link, size_t size);
 MUST_CHECK int shard_jobs_data(struct shard_jobs *js,
                                uint64_t link,
                                uint32_t stream,

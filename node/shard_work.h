@@ -125,6 +125,7 @@ void intake_done(struct shard_work *w, struct work_call *call);
 void intake_start(struct shard_work *w);
 void intake_seal(struct shard_work *w, const struct steward_job *spec);
 MUST_CHECK int intake_message(struct shard_work *w, const struct message *m);
+uint8_t *intake_room(struct shard_work *w, size_t size);
 MUST_CHECK int intake_data(struct shard_work *w,
                            uint32_t stream,
                            struct slice bytes,

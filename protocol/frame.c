@@ -140,41 +140,51 @@ static bool record_is_valid(const struct frame_record *rec)
     return false;
 }
 
+/* The header; |reason| gets the body of a CLOSE, the only one that is not the
+ * caller's. */
+static struct slice record_put(const struct frame_record *rec,
+                               uint8_t header[FRAME_HEADER_SIZE],
+                               uint8_t reason[REASON_SIZE])
+{
+    assert(record_is_valid(rec));
+    header[0] = (uint8_t)rec->type;
+    header[1] = rec->more ? FLAG_MORE : 0;
+    u32le_store(header + 2, rec->stream);
+    if (rec->type != FRAME_CLOSE) {
+        return rec->body;
+    }
+    u16le_store(reason, rec->reason);
+    return slice_of(reason, REASON_SIZE);
+}
+
 void frame_record_encode(const struct frame_record *rec,
                          uint8_t *out,
                          size_t *out_size)
 {
-    uint8_t *body = out + FRAME_HEADER_SIZE;
+    uint8_t reason[REASON_SIZE];
+    struct slice body = record_put(rec, out, reason);
 
-    assert(record_is_valid(rec));
-    out[0] = (uint8_t)rec->type;
-    out[1] = rec->more ? FLAG_MORE : 0;
-    u32le_store(out + 2, rec->stream);
-    *out_size = FRAME_HEADER_SIZE + rec->body.size;
-    if (rec->type == FRAME_CLOSE) {
-        u16le_store(body, rec->reason);
-        *out_size += REASON_SIZE;
-    } else if (rec->body.size > 0 && rec->body.data != body) {
-        memcpy(body, rec->body.data, rec->body.size);
+    if (body.size > 0) {
+        memcpy(out + FRAME_HEADER_SIZE, body.data, body.size);
     }
+    *out_size = FRAME_HEADER_SIZE + body.size;
 }
 
-int frame_record_decode(struct slice plain, struct frame_record *rec)
+/* A record of which |header| and |body| may lie apart. */
+static int record_take(const uint8_t header[FRAME_HEADER_SIZE],
+                       struct slice body,
+                       struct frame_record *rec)
 {
     struct frame_record r = {.type = FRAME_CONTROL};
 
-    if (plain.size < FRAME_HEADER_SIZE) {
-        return ERR_BAD;
-    }
-    if (plain.data[0] < FRAME_CONTROL || plain.data[0] > FRAME_CLOSE ||
-        (plain.data[1] & ~FLAG_MORE) != 0) {
+    if (header[0] < FRAME_CONTROL || header[0] > FRAME_CLOSE ||
+        (header[1] & ~FLAG_MORE) != 0) {
         return ERR_UNSUPPORTED;
     }
-    r.type = (enum frame_type)plain.data[0];
-    r.more = (plain.data[1] & FLAG_MORE) != 0;
-    r.stream = u32le_load(plain.data + 2);
-    r.body = slice_of(plain.data + FRAME_HEADER_SIZE,
-                      plain.size - FRAME_HEADER_SIZE);
+    r.type = (enum frame_type)header[0];
+    r.more = (header[1] & FLAG_MORE) != 0;
+    r.stream = u32le_load(header + 2);
+    r.body = body;
     if (r.type == FRAME_CLOSE) {
         if (r.body.size != REASON_SIZE) {
             return ERR_BAD;
@@ -189,24 +199,37 @@ int frame_record_decode(struct slice plain, struct frame_record *rec)
     return OK;
 }
 
+int frame_record_decode(struct slice plain, struct frame_record *rec)
+{
+    if (plain.size < FRAME_HEADER_SIZE) {
+        return ERR_BAD;
+    }
+    return record_take(plain.data,
+                       slice_of(plain.data + FRAME_HEADER_SIZE,
+                                plain.size - FRAME_HEADER_SIZE),
+                       rec);
+}
+
 int frame_seal(struct noise_cipher *c,
                const struct frame_record *rec,
                uint8_t *out,
                size_t *out_size)
 {
-    uint8_t *plain = out + FRAME_LENGTH_SIZE;
+    uint8_t header[FRAME_HEADER_SIZE], reason[REASON_SIZE];
+    struct slice body;
     size_t size;
     int rv;
 
     if (c->nonce >= FRAME_SESSION_RECORDS_MAX) {
         return ERR_ORDER;
     }
-    frame_record_encode(rec, plain, &size);
-    rv = noise_seal(c, slice_of(plain, size), plain);
+    body = record_put(rec, header, reason);
+    rv = noise_seal_joined(c, slice_of(header, sizeof(header)), body,
+                           out + FRAME_LENGTH_SIZE);
     if (rv != OK) {
         return rv;
     }
-    size += NOISE_TAG_SIZE;
+    size = FRAME_SEALED_MIN + body.size;
     u16be_store(out, (uint16_t)size);
     *out_size = FRAME_LENGTH_SIZE + size;
     return OK;
@@ -214,20 +237,21 @@ int frame_seal(struct noise_cipher *c,
 
 int frame_open(struct noise_cipher *c,
                struct slice sealed,
-               uint8_t *out,
+               uint8_t *body,
                struct frame_record *rec)
 {
+    uint8_t header[FRAME_HEADER_SIZE];
     int rv;
 
     if (c->nonce >= FRAME_SESSION_RECORDS_MAX) {
         return ERR_ORDER;
     }
-    rv = noise_open(c, sealed, out);
+    rv = noise_open_split(c, sealed, header, sizeof(header), body);
     if (rv != OK) {
         return rv;
     }
-    return frame_record_decode(slice_of(out, sealed.size - NOISE_TAG_SIZE),
-                               rec);
+    return record_take(header, slice_of(body, sealed.size - FRAME_SEALED_MIN),
+                       rec);
 }
 
 void frame_reader_init(struct frame_reader *r, uint8_t *buf, size_t buf_size)
@@ -258,29 +282,28 @@ static bool gather(struct frame_reader *r, struct slice *in, size_t want)
     return r->have == want;
 }
 
-static bool length_is_valid(const struct frame_reader *r, size_t length)
+static bool length_is_valid(size_t length, size_t wire_max)
 {
-    return length >= FRAME_SEALED_MIN &&
-           length <= r->buf_size - FRAME_LENGTH_SIZE;
+    return length >= FRAME_SEALED_MIN && length <= wire_max - FRAME_LENGTH_SIZE;
 }
 
-/* Lend a good frame that lies whole in |in|. */
-static bool take_whole(const struct frame_reader *r,
-                       struct slice *in,
-                       struct slice *frame)
+int frame_take(struct slice *in, size_t wire_max, struct slice *frame)
 {
     size_t length;
 
+    *frame = slice_of(in->data, 0);
     if (in->size < FRAME_LENGTH_SIZE) {
-        return false;
+        return OK;
     }
     length = u16be_load(in->data);
-    if (!length_is_valid(r, length) || in->size < FRAME_LENGTH_SIZE + length) {
-        return false;
+    if (!length_is_valid(length, wire_max)) {
+        return ERR_BAD;
     }
-    *frame = slice_of(in->data + FRAME_LENGTH_SIZE, length);
-    slice_advance(in, FRAME_LENGTH_SIZE + length);
-    return true;
+    if (in->size >= FRAME_LENGTH_SIZE + length) {
+        *frame = slice_of(in->data + FRAME_LENGTH_SIZE, length);
+        slice_advance(in, FRAME_LENGTH_SIZE + length);
+    }
+    return OK;
 }
 
 int frame_reader_take(struct frame_reader *r,
@@ -292,15 +315,18 @@ int frame_reader_take(struct frame_reader *r,
     if (r->dead) {
         return ERR_BAD;
     }
-    if (r->have == 0 && take_whole(r, in, frame)) {
-        return OK;
+    if (r->have == 0) {
+        r->dead = frame_take(in, r->buf_size, frame) != OK;
+        if (r->dead || frame->size > 0) {
+            return r->dead ? ERR_BAD : OK;
+        }
     }
     if (r->have < FRAME_LENGTH_SIZE && !gather(r, in, FRAME_LENGTH_SIZE)) {
         *frame = slice_of(r->buf, 0);
         return OK;
     }
     length = u16be_load(r->buf);
-    if (!length_is_valid(r, length)) {
+    if (!length_is_valid(length, r->buf_size)) {
         r->dead = true;
         return ERR_BAD;
     }

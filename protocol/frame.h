@@ -136,8 +136,8 @@ struct frame_record {
 };
 
 /* Write the plaintext of a record, FRAME_HEADER_SIZE + body bytes, into |out|.
- * The body may already stand in its place, at out + FRAME_HEADER_SIZE. A
- * record that breaks the rules above is the caller's mistake: an assertion. */
+ * A record that breaks the rules above is the caller's mistake: an assertion.
+ */
 void frame_record_encode(const struct frame_record *rec,
                          uint8_t *out,
                          size_t *out_size);
@@ -148,32 +148,40 @@ MUST_CHECK int frame_record_decode(struct slice plain,
                                    struct frame_record *rec);
 
 /* A record from its structure to the wire: encode, seal, frame. Writes
- * FRAME_LENGTH_SIZE + FRAME_SEALED_MIN + body bytes; a body that already stands
- * at out + FRAME_LENGTH_SIZE + FRAME_HEADER_SIZE is sealed where it is.
- * ERR_ORDER when the session is used up. */
+ * FRAME_LENGTH_SIZE + FRAME_SEALED_MIN + body bytes, and copies no body: it is
+ * sealed from where it is, which may be its place in |out|. ERR_ORDER when the
+ * session is used up. */
 MUST_CHECK int frame_seal(struct noise_cipher *c,
                           const struct frame_record *rec,
                           uint8_t *out,
                           size_t *out_size);
 
-/* And back: open one frame of a frame_reader into |out|, sealed.size -
- * NOISE_TAG_SIZE bytes, which the body is then lent from; in place allowed.
- * Errors of noise_open() and frame_record_decode(), and ERR_ORDER when the
- * session is used up; after any of them the caller closes the link. */
+/* And back: open one frame of a frame_reader. Its body goes to |body|,
+ * sealed.size - FRAME_SEALED_MIN bytes, and is then lent from there; in place
+ * is sealed.data + FRAME_HEADER_SIZE. Errors of noise_open() and
+ * frame_record_decode(), and ERR_ORDER when the session is used up; after any
+ * of them the caller closes the link. */
 MUST_CHECK int frame_open(struct noise_cipher *c,
                           struct slice sealed,
-                          uint8_t *out,
+                          uint8_t *body,
                           struct frame_record *rec);
 
 /* --- Reading ------------------------------------------------------------- */
+
+/* Lend the first frame of |*in|, without its length, and move |*in| on; *frame
+ * is empty, and |*in| as it was, when the frame is not all there yet. ERR_BAD
+ * when a length is below FRAME_SEALED_MIN or the frame above |wire_max|. */
+MUST_CHECK int frame_take(struct slice *in,
+                          size_t wire_max,
+                          struct slice *frame);
 
 /* Cuts a stream of bytes, in whatever pieces it arrives, into frames.
  *
  * The buffer is the caller's; its size bounds what a peer can make us hold,
  * and a frame that does not fit is refused as soon as its length is known. A
- * session reads its handshake through FRAME_HANDSHAKE_MAX bytes, and is then
- * given another reader with FRAME_WIRE_MAX: no reader takes a byte beyond the
- * frame that it returns. */
+ * handshake is read through FRAME_HANDSHAKE_MAX bytes; a reader takes no byte
+ * beyond the frame that it returns, so that what follows the last message is
+ * there for frame_take(). */
 struct frame_reader {
     uint8_t *buf;
     size_t buf_size;

@@ -186,6 +186,80 @@ START_TEST(test_aead_in_place)
 }
 END_TEST
 
+/* Seal as two pieces, from where they are or, |in_place|, from where they go.
+ */
+static void expect_joined(size_t head_size, bool in_place)
+{
+    struct slice head = slice_of(plain, head_size);
+    struct slice body = slice_of(plain + head_size, size - head_size);
+    uint8_t tag2[AEAD_TAG_SIZE];
+
+    memset(out, 0xee, size + 1);
+    if (in_place) {
+        memcpy(out + head_size, body.data, body.size);
+        body.data = out + head_size;
+    }
+    aead_seal_joined(&key, nonce, slice_of(ad, ad_size), head, body, out, tag2);
+    ck_assert(memcmp(out, sealed, size) == 0);
+    ck_assert_uint_eq(out[size], 0xee);
+    ck_assert_bytes_eq(tag2, tag, sizeof(tag));
+}
+
+/* Open to two places, of which the second may be where it lies sealed. */
+static int open_split(size_t head_size, uint8_t *head, uint8_t *body)
+{
+    return aead_open_split(&key, nonce, slice_of(ad, ad_size),
+                           slice_of(sealed, size), tag, head, head_size, body);
+}
+
+/* Two pieces are sealed as if they were one, wherever it is cut, and opened to
+ * two places. */
+START_TEST(test_aead_in_two_pieces)
+{
+    static const size_t sizes[] = {4096, 65513 + 6, 65519, SIZE_MAX_HERE - 1};
+    uint8_t head[64];
+
+    for (size = 0; size < 300; size++) {
+        ad_size = size % 3;
+        seal();
+        for (size_t cut = 0; cut <= size && cut < sizeof(head); cut++) {
+            expect_joined(cut, cut % 2 == 0);
+            ck_assert_int_eq(open_split(cut, head, out + 7), OK);
+            ck_assert(memcmp(head, plain, cut) == 0);
+            ck_assert(memcmp(out + 7, plain + cut, size - cut) == 0);
+        }
+    }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size = sizes[i];
+        seal();
+        expect_joined(6, i % 2 == 0);
+        expect_joined(16, i % 2 == 0);
+        expect_joined(size - 1, false);
+        ck_assert_int_eq(open_split(6, head, sealed + 6), OK);
+        ck_assert_bytes_eq(head, plain, 6);
+        ck_assert(memcmp(sealed + 6, plain + 6, size - 6) == 0);
+    }
+}
+END_TEST
+
+/* What does not open leaves zeros in both places, and nothing beyond. */
+START_TEST(test_aead_in_two_pieces_refused)
+{
+    uint8_t head[7];
+
+    seal();
+    for (size_t i = 0; i < size; i += 13) {
+        memset(head, 0xee, sizeof(head));
+        memset(out, 0xee, size);
+        sealed[i] ^= 4;
+        ck_assert_int_eq(open_split(6, head, out), ERR_AUTH);
+        sealed[i] ^= 4;
+        ck_assert(sodium_is_zero(head, 6) == 1 && head[6] == 0xee);
+        ck_assert(sodium_is_zero(out, size - 6) == 1 && out[size - 6] == 0xee);
+    }
+}
+END_TEST
+
 /* A key works wherever its memory happens to begin. */
 START_TEST(test_aead_key_at_any_address)
 {
@@ -331,6 +405,8 @@ static TCase *make_case(const char *name, SFun before)
     tcase_add_test(tc, test_aead_other_lengths_are_refused);
     tcase_add_test(tc, test_aead_other_key_is_refused);
     tcase_add_test(tc, test_aead_in_place);
+    tcase_add_test(tc, test_aead_in_two_pieces);
+    tcase_add_test(tc, test_aead_in_two_pieces_refused);
     tcase_add_test(tc, test_aead_key_at_any_address);
     tcase_add_test(tc, test_aead_more_than_2_gib);
     tcase_add_test(tc, test_aead_key_is_shared_by_threads);

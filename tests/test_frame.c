@@ -326,20 +326,6 @@ START_TEST(test_frame_record_by_hand)
 }
 END_TEST
 
-/* A body that was put in its place beforehand stays there. */
-START_TEST(test_frame_record_body_in_place)
-{
-    struct frame_record rec = {.type = FRAME_DATA, .stream = 1};
-    size_t size;
-
-    memcpy(plain + FRAME_HEADER_SIZE, bulk, 100);
-    rec.body = slice_of(plain + FRAME_HEADER_SIZE, 100);
-    frame_record_encode(&rec, plain, &size);
-    ck_assert_uint_eq(size, FRAME_HEADER_SIZE + 100);
-    ck_assert_bytes_eq(plain + FRAME_HEADER_SIZE, bulk, 100);
-}
-END_TEST
-
 static const struct {
     const char *bytes;
     size_t size;
@@ -428,8 +414,38 @@ START_TEST(test_frame_sealed_round_trip)
                                     (rec.type == FRAME_CLOSE ? 2 : 0));
         ck_assert_uint_eq(u16be_load(wire), size - 2);
         ck_assert_int_eq(frame_open(&t[1].receive, slice_of(wire + 2, size - 2),
-                                    wire + 2, &got),
+                                    wire + 2 + FRAME_HEADER_SIZE, &got),
                          OK);
+        check_same(&rec, &got);
+    }
+}
+END_TEST
+
+/* What is sealed from where its body lies is the record as it is encoded, and
+ * its body opens to where it is wanted. */
+START_TEST(test_frame_sealed_as_encoded)
+{
+    static uint8_t body[FRAME_BODY_MAX + 1], encoded[NOISE_PLAIN_MAX];
+    struct frame_record rec = {.type = FRAME_DATA, .stream = 0xfedcba98}, got;
+
+    begin_session();
+    for (size_t i = 0; i < 2000; i++) {
+        size_t size, encoded_size, n = i < 1990 ? i : FRAME_BODY_MAX - 1999 + i;
+
+        rec.body = slice_of(bulk + sizeof(bulk) - n, n);
+        frame_record_encode(&rec, encoded, &encoded_size);
+        ck_assert_int_eq(frame_seal(&t[0].send, &rec, wire, &size), OK);
+        ck_assert_int_eq(
+            noise_open(&t[1].receive, slice_of(wire + 2, size - 2), plain), OK);
+        ck_assert(slice_equal(slice_of(plain, size - 2 - NOISE_TAG_SIZE),
+                              slice_of(encoded, encoded_size)));
+        ck_assert_int_eq(frame_seal(&t[0].send, &rec, wire, &size), OK);
+        body[n] = 0xee;
+        ck_assert_int_eq(
+            frame_open(&t[1].receive, slice_of(wire + 2, size - 2), body, &got),
+            OK);
+        ck_assert_ptr_eq(got.body.data, body);
+        ck_assert_uint_eq(body[n], 0xee);
         check_same(&rec, &got);
     }
 }
@@ -620,6 +636,48 @@ START_TEST(test_frame_reader_lends_whole_frames)
 }
 END_TEST
 
+/* Frames are lent one by one from where they lie; what is there of one that is
+ * not complete is left alone, and a length that is none is refused. */
+START_TEST(test_frame_take)
+{
+    for (size_t size = 0; size <= 700; size++) {
+        struct slice in, frame;
+        size_t next = 0, at = 0;
+
+        wire_size = 0;
+        put_frames();
+        in = slice_of(wire, size < wire_size ? size : wire_size);
+        do {
+            ck_assert_ptr_eq(in.data, wire + at);
+            ck_assert_int_eq(frame_take(&in, 302, &frame), OK);
+            if (frame.size > 0) {
+                ck_assert_ptr_eq(frame.data, wire + at + FRAME_LENGTH_SIZE);
+                ck_assert_uint_eq(frame.size, lengths[next]);
+                at += FRAME_LENGTH_SIZE + lengths[next++];
+            }
+        } while (frame.size > 0);
+        ck_assert_ptr_eq(in.data, wire + at);
+        ck_assert(next == LENGTHS_LEN ||
+                  at + FRAME_LENGTH_SIZE + lengths[next] > size);
+    }
+}
+END_TEST
+
+START_TEST(test_frame_take_bad_length)
+{
+    static const size_t bad[] = {0, FRAME_SEALED_MIN - 1, 301, 65535};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        for (size_t size = FRAME_LENGTH_SIZE; size < 400; size++) {
+            struct slice in = slice_of(wire, size), frame;
+
+            u16be_store(wire, (uint16_t)bad[i]);
+            ck_assert_int_eq(frame_take(&in, 302, &frame), ERR_BAD);
+        }
+    }
+}
+END_TEST
+
 /* A length that no frame has is refused once it is known, whatever follows
  * and however it came, and the reader never recovers. */
 START_TEST(test_frame_reader_bad_length)
@@ -797,9 +855,9 @@ static void add_records(Suite *s)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_frame_record_round_trip);
     tcase_add_test(tc, test_frame_record_by_hand);
-    tcase_add_test(tc, test_frame_record_body_in_place);
     tcase_add_loop_test(tc, test_frame_record_refused, 0, bad_len);
     tcase_add_test(tc, test_frame_sealed_round_trip);
+    tcase_add_test(tc, test_frame_sealed_as_encoded);
     tcase_add_test(tc, test_frame_sealed_in_place);
     tcase_add_test(tc, test_frame_sealed_refused);
     tcase_add_test(tc, test_frame_session_used_up);
@@ -819,6 +877,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_frame_reader_in_pieces);
     tcase_add_loop_test(tc, test_frame_reader_random_pieces, 0, 20);
     tcase_add_test(tc, test_frame_reader_lends_whole_frames);
+    tcase_add_test(tc, test_frame_take);
+    tcase_add_test(tc, test_frame_take_bad_length);
     tcase_add_test(tc, test_frame_reader_bad_length);
     tcase_add_test(tc, test_frame_reader_full_buffer);
     tcase_add_test(tc, test_frame_reader_preamble_then_frames);

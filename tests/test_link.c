@@ -230,6 +230,81 @@ START_TEST(test_link_bulk_both_ways)
 }
 END_TEST
 
+/* What a node has room for is opened there, and that is where it is lent from:
+ * bulk bytes, and a message for which there was room. */
+static uint8_t room[FRAME_BODY_MAX];
+static size_t offered, lent;
+
+static uint8_t *room_offer(void *arg, struct link *l, size_t size)
+{
+    (void)arg;
+    ck_assert(link_is_up(l));
+    ck_assert_uint_le(size, sizeof(room));
+    ck_assert_uint_eq(offered, 0);
+    offered = rng_below(&rng, 3) > 0 ? size : 0;
+    return offered > 0 ? room : NULL;
+}
+
+static void room_check(struct slice bytes)
+{
+    if (offered > 0) {
+        ck_assert_ptr_eq(bytes.data, room);
+        ck_assert_uint_eq(bytes.size, offered);
+        lent += offered;
+    }
+    offered = 0;
+}
+
+static int (*data_keep)(void *arg,
+                        struct link *l,
+                        uint32_t stream,
+                        struct slice bytes,
+                        bool end);
+
+static int room_data(void *arg,
+                     struct link *l,
+                     uint32_t stream,
+                     struct slice bytes,
+                     bool end)
+{
+    room_check(bytes);
+    return data_keep(arg, l, stream, bytes, end);
+}
+
+static void room_message(struct node *n, struct link *l, struct slice message)
+{
+    (void)n;
+    (void)l;
+    room_check(message);
+}
+
+static void messages_on_up(struct node *n, struct link *l)
+{
+    for (size_t i = 0; i < 20; i++) {
+        ck_assert_int_eq(
+            link_send_message(l, slice_of(block + i, 4000 + 10 * i)), OK);
+    }
+    node_pump(n);
+}
+
+START_TEST(test_link_opens_where_there_is_room)
+{
+    data_keep = a.config.calls.on_data;
+    a.config.calls.on_data = room_data;
+    a.config.calls.on_room = room_offer;
+    a.on_message = room_message;
+    b.total = ((uint64_t)8 << 20) + 4095;
+    b.on_up = messages_on_up;
+    offered = lent = 0;
+    node_connect(&b, &a);
+    WAIT(a.ends == 1);
+    ck_assert(node_has_all_of(&a, &b));
+    ck_assert_uint_eq(a.messages, 20);
+    ck_assert_mem_eq(a.last, block + 19, 4190);
+    ck_assert_uint_gt(lent, b.total / 3);
+}
+END_TEST
+
 /* A piece that does not fit is not taken, not even in part. */
 START_TEST(test_link_full_takes_nothing)
 {
@@ -649,6 +724,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_link_second_psk);
     tcase_add_loop_test(tc, test_link_messages_split_anywhere, 0, 5);
     tcase_add_test(tc, test_link_bulk_both_ways);
+    tcase_add_loop_test(tc, test_link_opens_where_there_is_room, 0, 3);
     tcase_add_test(tc, test_link_full_takes_nothing);
     tcase_add_test(tc, test_link_pause_and_resume);
     tcase_add_test(tc, test_link_rekey);

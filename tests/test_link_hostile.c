@@ -687,6 +687,43 @@ START_TEST(test_link_replay_and_reflection)
 }
 END_TEST
 
+/* Where a record that does not open would have gone, there are zeros, and not a
+ * byte of what its sender made up; beyond is nothing. */
+static uint8_t room[6000];
+
+static uint8_t *room_offer(void *arg, struct link *l, size_t size)
+{
+    (void)arg;
+    (void)l;
+    ck_assert_uint_eq(size, 5000);
+    return room;
+}
+
+START_TEST(test_link_room_gets_nothing_false)
+{
+    static uint8_t frame[FRAME_LENGTH_SIZE + FRAME_SEALED_MIN + 5000];
+    struct frame_record data = {.type = FRAME_DATA, .stream = 5};
+    size_t size;
+
+    a.config.calls.on_room = room_offer;
+    node_start(&a, "127.0.0.1:0");
+    raw_handshake(&raw, a.address);
+    data.body = slice_of(block, 5000);
+    ck_assert_int_eq(frame_seal(&raw.t.send, &data, frame, &size), OK);
+    ck_assert_uint_eq(size, sizeof(frame));
+    frame[4000] ^= 1;
+    memset(room, 0xee, sizeof(room));
+    raw_send(&raw, frame, size);
+    expect_protocol(0);
+    ck_assert_uint_eq(a.received, 0);
+    ck_assert_int_eq(a.status, ERR_AUTH);
+    ck_assert_int_eq(sodium_is_zero(room, 5000), 1);
+    for (size_t i = 5000; i < sizeof(room); i++) {
+        ck_assert_uint_eq(room[i], 0xee);
+    }
+}
+END_TEST
+
 /* Send a control record of |size| bytes of |block| from |at|. */
 static void raw_part(size_t at, size_t size, bool more)
 {
@@ -818,6 +855,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_link_bad_records, 0, BAD_RECORDS);
     tcase_add_test(tc, test_link_bad_frames);
     tcase_add_test(tc, test_link_replay_and_reflection);
+    tcase_add_test(tc, test_link_room_gets_nothing_false);
     tcase_add_loop_test(tc, test_link_message_in_parts, 0, 2);
     tcase_add_test(tc, test_link_message_too_large);
     tcase_add_loop_test(tc, test_link_owner_refuses, 0, 3);

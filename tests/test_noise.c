@@ -673,6 +673,54 @@ START_TEST(test_noise_rekey_by_hand)
 }
 END_TEST
 
+/* Messages in two pieces are those of the specification too, on either side of
+ * a rekey, and open to two places. */
+START_TEST(test_noise_in_two_pieces)
+{
+    uint8_t first[AEAD_KEY_SIZE], k[AEAD_KEY_SIZE], head[2], body[3];
+    uint8_t sealed[5 + NOISE_TAG_SIZE], want[5 + NOISE_TAG_SIZE];
+
+    complete();
+    t[0].send.rekey_every = 3;
+    t[1].receive.rekey_every = 3;
+    memcpy(first, t[0].send.k, sizeof(first));
+    for (uint64_t n = 0; n < 20; n++) {
+        memcpy(k, t[0].send.k, sizeof(k));
+        seal_by_hand(k, n, slice_str(""), slice_str("hello"), want);
+        ck_assert_int_eq(noise_seal_joined(&t[0].send, slice_str("he"),
+                                           slice_str("llo"), sealed),
+                         OK);
+        ck_assert_bytes_eq(sealed, want, sizeof(want));
+        ck_assert_int_eq(noise_open_split(&t[1].receive,
+                                          slice_of(sealed, sizeof(sealed)),
+                                          head, sizeof(head), body),
+                         OK);
+        ck_assert_bytes_eq(head, "he", 2);
+        ck_assert_bytes_eq(body, "llo", 3);
+    }
+    ck_assert_mem_ne(first, k, sizeof(k));
+}
+END_TEST
+
+/* A message without room for the first piece is none, and changes nothing. */
+START_TEST(test_noise_too_short_for_two)
+{
+    uint8_t sealed[1 + NOISE_TAG_SIZE], head[2], body[1];
+
+    complete();
+    ck_assert_int_eq(noise_seal(&t[0].send, slice_str("x"), sealed), OK);
+    ck_assert_int_eq(noise_open_split(&t[1].receive,
+                                      slice_of(sealed, sizeof(sealed)), head,
+                                      sizeof(head), body),
+                     ERR_BAD);
+    ck_assert_int_eq(noise_open_split(&t[1].receive,
+                                      slice_of(sealed, sizeof(sealed)), head, 1,
+                                      body),
+                     OK);
+    ck_assert_int_eq(head[0], 'x');
+}
+END_TEST
+
 /* One message from one side to the other, without the cost of assertions. */
 static bool passes(int from)
 {
@@ -798,6 +846,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_noise_bad_record_then_good);
     tcase_add_test(tc, test_noise_records_in_order);
     tcase_add_test(tc, test_noise_record_sizes);
+    tcase_add_test(tc, test_noise_in_two_pieces);
+    tcase_add_test(tc, test_noise_too_short_for_two);
     tcase_add_test(tc, test_noise_rekey_by_hand);
     tcase_add_test(tc, test_noise_rekey_at_the_interval);
     tcase_add_test(tc, test_noise_missed_rekey);

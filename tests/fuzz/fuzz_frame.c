@@ -83,6 +83,22 @@ static void check_reader(struct slice in, size_t buf_size, uint8_t cut)
     assert(want_rv == rv && want.size == 0);
 }
 
+/* Frames that are lent from where they lie are the same. */
+static void check_take(struct slice in, size_t wire_max)
+{
+    struct slice rest = in, want, frame;
+    size_t at = 0;
+    int rv;
+
+    do {
+        rv = frame_take(&rest, wire_max, &frame);
+        assert(rv == expected(in, wire_max, &at, &want));
+        assert(rest.data == in.data + at && rest.size == in.size - at);
+        assert(rv != OK || (frame.size == want.size &&
+                            (want.size == 0 || frame.data == want.data)));
+    } while (rv == OK && frame.size > 0);
+}
+
 /* A preamble that we accept is the one that we would have written. */
 static void check_preamble(struct slice in)
 {
@@ -119,5 +135,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          ? in.size
                                          : FRAME_PREAMBLE_SIZE));
     check_reader(in, buffer_size(data[0]), data[1]);
+    check_take(in, buffer_size(data[0]));
     return 0;
 }
