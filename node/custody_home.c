@@ -6,16 +6,10 @@
 
 #include "crypto/hash.h"
 #include "crypto/secret.h"
-#include "protocol/canon.h"
+#include "protocol/field.h"
 
 #define KEYS_FIELDS   4
 #define KEYS_SIZE_MAX 512U
-
-static int error_memory(char *errmsg)
-{
-    errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-    return ERR_NOMEM;
-}
 
 /* --- Keys ---------------------------------------------------------------- */
 
@@ -25,8 +19,6 @@ static int keys_encode(const struct custody_keys *keys,
                        size_t *size)
 {
     struct canon_writer w;
-    struct slice written;
-    int rv;
 
     canon_write_init(&w, out, max);
     canon_put_array(&w, KEYS_FIELDS);
@@ -34,11 +26,7 @@ static int keys_encode(const struct custody_keys *keys,
     canon_put_bin(&w, slice_of(keys->hpke_sk, HPKE_KEY_SIZE));
     canon_put_bin(&w, slice_of(keys->sign.seed, SIGN_SEED_SIZE));
     canon_put_bin(&w, slice_of(keys->store, CUSTODY_STORE_KEY_SIZE));
-    rv = canon_write_end(&w, &written);
-    if (rv == OK) {
-        *size = written.size;
-    }
-    return rv;
+    return field_write_end(&w, size);
 }
 
 /* The public half of D is computed, never read: a signature under a foreign
@@ -72,7 +60,7 @@ static int keys_write(const char *home,
     uint8_t *payload = secret_new(KEYS_SIZE_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
     size_t size = 0;
-    int rv = payload == NULL ? error_memory(errmsg) : OK;
+    int rv = payload == NULL ? errmsg_secret_memory(errmsg) : OK;
 
     if (rv == OK) {
         rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
@@ -94,7 +82,7 @@ int custody_home_keys(const char *home,
     uint8_t *payload = secret_new(KEYS_SIZE_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
     size_t size = 0;
-    int rv = got == NULL || payload == NULL ? error_memory(errmsg) : OK;
+    int rv = got == NULL || payload == NULL ? errmsg_secret_memory(errmsg) : OK;
 
     if (rv == OK) {
         rv = home_keyfile_read(path, KEYFILE_CUSTODY, passphrase, payload,
@@ -190,7 +178,7 @@ int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
 
     if (rv == OK) {
         keys = secret_new(sizeof(*keys));
-        rv = keys == NULL ? error_memory(errmsg) : OK;
+        rv = keys == NULL ? errmsg_secret_memory(errmsg) : OK;
     }
     if (rv == OK) {
         rv = folder_make(home, 0700, errmsg);

@@ -2,54 +2,7 @@
 
 #include "crypto/secret.h"
 #include "node/custody_home.h"
-#include "protocol/frame.h"
-
-static int chain_fail(int rv, const char *path, char *errmsg)
-{
-    switch (rv) {
-    case ERR_DENIED:
-        errmsg_set(errmsg,
-                   "the charter in '%s' is not signed by an operator of every "
-                   "steward in it; do not trust it",
-                   path);
-        break;
-    case ERR_UNSUPPORTED:
-        errmsg_set(errmsg,
-                   "the charter in '%s' needs a later version of Cairn; "
-                   "upgrade",
-                   path);
-        break;
-    case ERR_NOMEM:
-        errmsg_set(errmsg, "out of memory");
-        break;
-    default:
-        errmsg_set(errmsg,
-                   "'%s' is no charter, or a damaged one; get it again from "
-                   "another steward",
-                   path);
-        break;
-    }
-    return rv;
-}
-
-static int chain_read(struct custody_network *n, const char *path, char *errmsg)
-{
-    int rv =
-        file_read(path, CHARTER_CHAIN_MAX, &n->chain, &n->chain_size, errmsg);
-
-    if (rv == ERR_FULL) {
-        return chain_fail(ERR_BAD, path, errmsg);
-    }
-    if (rv != OK) {
-        return rv;
-    }
-    n->charter = calloc(1, sizeof(*n->charter));
-    rv = n->charter == NULL
-             ? ERR_NOMEM
-             : charter_chain_decode(n->charter, &n->net,
-                                    slice_of(n->chain, n->chain_size));
-    return rv == OK ? OK : chain_fail(rv, path, errmsg);
-}
+#include "node/network_files.h"
 
 /* The steward that has these keys for its custodian. */
 static const struct card *steward_find(const struct charter *charter,
@@ -67,32 +20,6 @@ static const struct card *steward_find(const struct charter *charter,
     return NULL;
 }
 
-static int psk_read(struct custody_network *n, const char *path, char *errmsg)
-{
-    struct frame_psk p;
-    int rv;
-
-    n->psk = secret_new(HOME_PSK_SIZE);
-    if (n->psk == NULL) {
-        errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-        return ERR_NOMEM;
-    }
-    rv = network_psk_read(path, n->psk, errmsg);
-    if (rv != OK) {
-        return rv;
-    }
-    frame_psk_init(&p, n->psk);
-    if (memcmp(p.id, n->charter->psk_id, sizeof(p.id)) != 0) {
-        errmsg_set(errmsg,
-                   "the secret in '%s' is not that of the network '%s'; get "
-                   "the right one from another steward",
-                   path, n->charter->name);
-        rv = ERR_MISMATCH;
-    }
-    frame_psk_wipe(&p);
-    return rv;
-}
-
 int custody_network_read(struct custody_network *n,
                          const struct custody_card *card,
                          const char *chain,
@@ -102,7 +29,8 @@ int custody_network_read(struct custody_network *n,
     int rv;
 
     memset(n, 0, sizeof(*n));
-    rv = chain_read(n, chain, errmsg);
+    rv = network_chain_read(chain, &n->chain, &n->chain_size, &n->charter,
+                            &n->net, errmsg);
     if (rv != OK) {
         return rv;
     }
@@ -116,7 +44,8 @@ int custody_network_read(struct custody_network *n,
                    chain);
         return ERR_NOTFOUND;
     }
-    return psk == NULL ? OK : psk_read(n, psk, errmsg);
+    return psk == NULL ? OK
+                       : network_secret_read(psk, n->charter, &n->psk, errmsg);
 }
 
 void custody_network_close(struct custody_network *n)

@@ -1,29 +1,27 @@
+#include "protocol/words.h"
 #include "replication/custodian_internal.h"
 
 /* Answers, and what the requests have in common. */
 
+/* What was said so far, to go on with. */
+static struct words why_words(struct custodian *c)
+{
+    return (struct words){
+        .at = c->why, .max = sizeof(c->why), .len = strlen(c->why)};
+}
+
 void custodian_why(struct custodian *c, const char *text)
 {
-    size_t at = strlen(c->why), size = strlen(text);
+    struct words w = why_words(c);
 
-    if (size > MESSAGE_TEXT_MAX - at) {
-        size = MESSAGE_TEXT_MAX - at;
-    }
-    memcpy(c->why + at, text, size);
-    c->why[at + size] = '\0';
+    words_add(&w, text);
 }
 
 void custodian_why_number(struct custodian *c, uint64_t v)
 {
-    char digits[21];
-    size_t at = sizeof(digits) - 1;
+    struct words w = why_words(c);
 
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    custodian_why(c, digits + at);
+    words_number(&w, v);
 }
 
 int custodian_refuse(struct custodian *c, int status, const char *text)
