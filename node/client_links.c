@@ -210,7 +210,7 @@ static int on_data(void *arg,
     struct client_stream *s = stream_of(l);
 
     (void)arg;
-    return s != NULL && s->link == l ? client_stream_data(s, stream, bytes, end)
+    return s != NULL && s->link == l ? client_reads_data(s, stream, bytes, end)
                                      : ERR_BAD;
 }
 

@@ -10,7 +10,8 @@
  *
  *   client.c          begins, waits, ends; what the machine asks
  *   client_links.c    links: whom we dial, who that is, what they say
- *   client_streams.c  the shards at the stewards as streams of movers */
+ *   client_streams.c  the shards at the stewards as streams of movers
+ *   client_reads.c    their cells: READs under way, and what comes of them */
 
 /* READs of one stream whose answers have not all come. */
 #define CLIENT_READS_MAX 4U
@@ -106,11 +107,24 @@ void client_stream_pump(struct client_stream *s);
 bool client_stream_message(struct client_stream *s,
                            const struct message *m,
                            int *status);
-MUST_CHECK int client_stream_data(struct client_stream *s,
-                                  uint32_t id,
-                                  struct slice bytes,
-                                  bool end);
 /* Every CLIENT_TICK_MS. */
 void client_streams_tick(struct client *c);
+/* The first of a list, taken from it. */
+struct mover_op *client_op_pop(struct mover_op **list, struct mover_op ***end);
+bool client_stream_say(struct client_stream *s, const struct message *m);
+
+/* client_reads.c */
+void client_reads_pump(struct client_stream *s);
+MUST_CHECK int client_reads_cell(struct client_stream *s,
+                                 const struct message_cell *cell);
+MUST_CHECK int client_reads_data(struct client_stream *s,
+                                 uint32_t id,
+                                 struct slice bytes,
+                                 bool end);
+void client_reads_refused(struct client_stream *s, int said);
+/* The link is gone. */
+void client_reads_fail(struct client_stream *s);
+/* Has it been asked to read, and says next to nothing? Every tick. */
+bool client_reads_are_silent(struct client_stream *s);
 
 #endif /* CAIRN_NODE_CLIENT_PRIVATE_H */
