@@ -33,13 +33,14 @@ struct client_link {
 
 /* A READ that is under way: one run of leaves of an operation. */
 struct client_read {
-    struct mover_op *op; /* NULL: free */
+    struct mover_op *op; /* NULL: free, unless |dropped| */
     struct client_stream *stream;
     uint32_t id;            /* The number of its data records. */
     uint64_t first, leaves; /* Of this run. */
     uint8_t *mem;
     uint64_t got; /* Bytes. */
     bool cell, verifying;
+    bool dropped;         /* It still comes, and nobody waits for it. */
     struct digest *nodes; /* Of its proof, MERKLE_RUN_NODES_MAX. */
     size_t nodes_len;
     struct work work;
@@ -122,6 +123,8 @@ MUST_CHECK int client_reads_data(struct client_stream *s,
                                  struct slice bytes,
                                  bool end);
 void client_reads_refused(struct client_stream *s, int said);
+/* Segment |id| is needed no longer: MV_DROP. */
+void client_reads_drop(struct client_stream *s, uint64_t id);
 /* The link is gone. */
 void client_reads_fail(struct client_stream *s);
 /* Has it been asked to read, and says next to nothing? Every tick. */

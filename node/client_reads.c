@@ -7,18 +7,23 @@
 static struct client_read *read_free(struct client_stream *s)
 {
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
-        if (s->running[i].op == NULL) {
+        if (s->running[i].op == NULL && !s->running[i].dropped) {
             return &s->running[i];
         }
     }
     return NULL;
 }
 
+/* Has it been asked for, and is not all here? */
+static bool read_is_owed(const struct client_read *r)
+{
+    return (r->op != NULL && !r->verifying) || r->dropped;
+}
+
 static struct client_read *read_find(struct client_stream *s, uint32_t id)
 {
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
-        if (s->running[i].op != NULL && !s->running[i].verifying &&
-            s->running[i].id == id) {
+        if (read_is_owed(&s->running[i]) && s->running[i].id == id) {
             return &s->running[i];
         }
     }
@@ -152,11 +157,14 @@ int client_reads_data(struct client_stream *s,
     if (bytes.size > size - r->got || (end && r->got + bytes.size != size)) {
         return ERR_BAD;
     }
-    if (bytes.size > 0) {
+    if (bytes.size > 0 && !r->dropped) {
         memcpy(r->mem + r->got, bytes.data, bytes.size);
-        r->got += bytes.size;
     }
-    if (end) {
+    r->got += bytes.size;
+    if (end && r->dropped) {
+        r->dropped = false;
+        client_stream_pump(s);
+    } else if (end) {
         r->verifying = true;
         r->work =
             (struct work){.run = verify_run, .done = verify_done, .arg = r};
@@ -176,8 +184,43 @@ void client_reads_refused(struct client_stream *s, int said)
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
         struct client_read *r = &s->running[i];
 
-        if (r->op != NULL && !r->cell && !r->verifying && r->id <= last) {
+        if (!read_is_owed(r) || r->cell || r->id > last) {
+            continue;
+        }
+        if (r->dropped) {
+            r->dropped = false;
+        } else {
             read_done(r, status);
+        }
+    }
+}
+
+/* There is no word for "never mind": what comes all the same is thrown away. */
+void client_reads_drop(struct client_stream *s, uint64_t id)
+{
+    struct mover_op **at = &s->reads;
+
+    for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
+        struct client_read *r = &s->running[i];
+
+        if (r->op != NULL && r->op->id == id && !r->verifying) {
+            r->dropped = true;
+            read_done(r, ERR_CANCELED);
+        }
+    }
+    while (*at != NULL) {
+        struct mover_op *op = *at;
+
+        if (op->id != id) {
+            at = &op->next;
+            continue;
+        }
+        s->asked = op == s->reads ? 0 : s->asked;
+        *at = op->next;
+        s->reads_end = op->next == NULL ? at : s->reads_end;
+        op->status = op->status == OK ? ERR_CANCELED : op->status;
+        if (!read_has_others(s, op)) {
+            mover_op_done(op);
         }
     }
 }
@@ -186,7 +229,8 @@ void client_reads_fail(struct client_stream *s)
 {
     /* First those that run, since they may name the first that waits. */
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
-        if (s->running[i].op != NULL && !s->running[i].verifying) {
+        s->running[i].dropped = false;
+        if (read_is_owed(&s->running[i])) {
             read_done(&s->running[i], ERR_IO);
         }
     }
@@ -203,14 +247,15 @@ void client_reads_fail(struct client_stream *s)
     }
 }
 
-/* A stream that has been asked to read something and says next to nothing. */
+/* A stream that has been asked to read something and says next to nothing, also
+ * when nobody waits for that any more: a new link may do better. */
 bool client_reads_are_silent(struct client_stream *s)
 {
     bool speaks = s->heard >= CLIENT_SPEAKS_BYTES;
     bool waits = false;
 
     for (size_t i = 0; i < CLIENT_READS_MAX; i++) {
-        waits |= s->running[i].op != NULL && !s->running[i].verifying;
+        waits |= read_is_owed(&s->running[i]);
     }
     s->heard = 0;
     s->silent_ms =

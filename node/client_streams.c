@@ -235,6 +235,11 @@ static void stream_submit(struct mover_stream *stream, struct mover_op *op)
     client_stream_pump(s);
 }
 
+static void stream_drop(struct mover_stream *stream, uint64_t id)
+{
+    client_reads_drop((struct client_stream *)stream, id);
+}
+
 void client_write(struct client *c,
                   uint16_t column,
                   uint64_t link,
@@ -309,9 +314,13 @@ int client_streams_open(struct client *c)
     }
     for (uint16_t i = 0; i < c->config.n; i++) {
         struct client_stream *s = &c->streams[i];
+        const struct card *card =
+            charter_member(c->config.charter, &c->config.stewards[i]);
 
         s->base.number = i;
         s->base.submit = stream_submit;
+        s->base.drop = stream_drop;
+        s->base.name = card != NULL ? card->name : NULL;
         s->client = c;
         s->sends_end = &s->sends;
         s->reads_end = &s->reads;

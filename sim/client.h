@@ -49,7 +49,7 @@ void sim_on_mover(struct sim *w, struct sim_event *e);
 #define SIM_READS_MAX 16U
 
 struct sim_stream_read {
-    bool used, cell;
+    bool used, cell, dropped;
     uint32_t id;
     struct mover_event answer;
     struct digest nodes[MERKLE_RUN_NODES_MAX];
@@ -82,6 +82,8 @@ void sim_stream_leaf(struct sim *w,
                      uint16_t column,
                      const uint8_t leaf[LEAF_SIZE]);
 void sim_stream_submit(struct sim_mover *m, const struct mover_action *a);
+/* MV_DROP. */
+void sim_stream_drop(struct sim_mover *m, uint64_t id);
 
 /* Of the node's streams; see net.c. */
 void sim_client_up(struct sim *w, unsigned node, uint64_t link, unsigned peer);
