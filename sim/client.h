@@ -4,6 +4,7 @@
 #include "protocol/manifest.h"
 #include "protocol/message.h"
 #include "protocol/transport_cert.h"
+#include "replication/finder.h"
 #include "replication/restorer.h"
 #include "sim/sim.h"
 
@@ -112,8 +113,8 @@ struct sim_fetch {
     int (*take)(struct sim *w, uint64_t segment, struct slice plain);
     void (*end)(struct sim *w, int status);
     /* Its own. */
-    uint16_t column;
-    uint8_t *table;
+    struct finder finder;
+    uint8_t *tables;
     struct restorer_place *places;
     struct codec_state *codecs[2];
     struct restorer restorer;
