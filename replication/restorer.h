@@ -35,7 +35,8 @@
  * late one goes on meanwhile. The first k cells are taken, the rest is given up
  * with MV_DROP, and who was late then is reported with MV_SLOW, once, and asked
  * last for a while. A hedge that is late is one more of the late, so in the end
- * all are asked, and the k fastest of those that answer at all are enough.
+ * all are asked, those that failed once more whenever the time of a cell has
+ * gone by, and the k fastest of those that answer at all are enough.
  *
  * Of the hedges that are not late themselves a segment has one at a time, and
  * all together have RESTORER_HEDGES_MAX: so many cells are on their way beyond

@@ -166,7 +166,7 @@ static bool slot_hedge(struct restorer_slot *slot, struct mover_out *out)
         slot->hedges |= stream_bit((uint32_t)stream);
         slot_ask(slot, (uint32_t)stream, out);
     } else if (slot->again_ms == 0 && slot->again != 0) {
-        slot->again_ms = r->mono_ms + RESTORER_REST_MS;
+        slot->again_ms = r->mono_ms + holders_late_ms(&r->holders);
     }
     return stream >= 0;
 }

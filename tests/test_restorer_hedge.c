@@ -237,7 +237,7 @@ START_TEST(test_hedge_others_come_back)
     back_ms = world.now_ms + 50000;
     begin(true);
     ends_complete();
-    ck_assert_uint_le(took_ms(), 50000 + 2 * RESTORER_REST_MS);
+    ck_assert_uint_le(took_ms(), 50000 + 2 * HOLDERS_LATE_MS + BRISK_MS);
     forget();
 }
 END_TEST
