@@ -33,13 +33,12 @@ static void slot_wait(struct restorer_slot *slot)
     uint64_t left =
         slot->have | slot->asked | (slot->again & r->config.streams);
 
-    uint64_t at = r->mono_ms + ((uint64_t)RESTORER_RETRY_MS << slot->retries);
-
     if (stream_bits_len(left) < r->config.params->code.k ||
         (slot->again_ms == 0 && slot->retries == RESTORER_RETRIES)) {
         restorer_fail(r, ERR_NOTFOUND);
-    } else if (slot->again_ms == 0 || at < slot->again_ms) {
-        slot->again_ms = at;
+    } else if (slot->again_ms == 0) {
+        slot->again_ms =
+            r->mono_ms + ((uint64_t)RESTORER_RETRY_MS << slot->retries);
         slot->retries++;
     }
 }
