@@ -195,6 +195,7 @@ static void slot_enough(struct restorer_slot *slot, struct mover_out *out)
     struct restorer *r = slot->owner;
     uint64_t late = slot_late(slot);
 
+    slot->again_ms = 0;
     for (uint16_t i = 0; i < r->config.params->code.n; i++) {
         uint64_t waited_ms = r->mono_ms - slot->asked_ms[i];
 

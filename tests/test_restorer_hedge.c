@@ -242,6 +242,21 @@ START_TEST(test_hedge_others_come_back)
 }
 END_TEST
 
+/* They do not come back, and the slow one gives its cells after all. Nothing is
+ * done meanwhile but to ask the others now and then. */
+START_TEST(test_hedge_slow_one_ends)
+{
+    deposit((uint64_t)_i, 4, 7, 2, 3);
+    world.streams[2].least_ms = 60000;
+    world.on_do = on_do_away;
+    back_ms = UINT64_MAX;
+    begin(true);
+    ck_assert(world_run(&world, 2000));
+    ends_complete();
+    forget();
+}
+END_TEST
+
 /* The slow one breaks off while all others are away: what failed may recover,
  * as it may where nobody was slow. */
 START_TEST(test_hedge_slow_one_breaks_off)
@@ -333,6 +348,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_hedge_few_at_once, 0, 4);
     tcase_add_loop_test(tc, test_hedge_tries_again, 0, 4);
     tcase_add_loop_test(tc, test_hedge_others_come_back, 0, 4);
+    tcase_add_loop_test(tc, test_hedge_slow_one_ends, 0, 4);
     tcase_add_loop_test(tc, test_hedge_slow_one_breaks_off, 0, 4);
     tcase_add_loop_test(tc, test_hedge_cancel, 0, 4);
     tcase_add_loop_test(tc, test_hedge_any_history, 0, 100);
