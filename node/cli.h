@@ -107,7 +107,7 @@ int cli_fail(struct cli *c,
 
 /* Note of one line to a person on stderr unless --quiet; with --json an object
  * {"schema":"cairn.note/1","note":..}. */
-void cli_note(struct cli *c, const char *format, ...)
+void cli_note(const struct cli *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Print |object| (stolen) on one line of stdout with "schema" set; returns

@@ -71,7 +71,7 @@ int cli_usage_error(struct cli *c, const char *format, ...)
     return cli_fail(c, EXIT_CODE_USAGE, what, NULL);
 }
 
-void cli_note(struct cli *c, const char *format, ...)
+void cli_note(const struct cli *c, const char *format, ...)
 {
     char note[2 * ERRMSG_SIZE];
     va_list args;

@@ -2,6 +2,7 @@
 
 #include "crypto/secret.h"
 #include "node/client_private.h"
+#include "replication/finder.h"
 
 /* --- What the machine asks ----------------------------------------------- */
 
@@ -189,32 +190,13 @@ int client_manifest(struct client *c, const struct manifest *m)
     return OK;
 }
 
-/* --- One reading, waited for --------------------------------------------- */
+/* --- Tables -------------------------------------------------------------- */
 
-struct one_read {
-    uint32_t column;
-    uint64_t first, leaves;
-    uint8_t *mem;
-};
-
-/* The smallest of movers. */
-static void one_step(void *mover,
-                     const struct mover_event *ev,
-                     struct mover_out *out)
+static void step_finder(void *mover,
+                        const struct mover_event *ev,
+                        struct mover_out *out)
 {
-    const struct one_read *r = mover;
-    struct mover_action *a;
-
-    out->len = 0;
-    if (ev->type == MV_START) {
-        a = mover_act(out, MV_READ_AT);
-        a->stream = r->column;
-        a->off = r->first * LEAF_SIZE;
-        a->len = r->leaves * LEAF_SIZE;
-        a->mem = r->mem;
-    } else if (ev->type == MV_READ) {
-        mover_act(out, MV_END)->status = ev->status;
-    }
+    finder_step(mover, ev, out);
 }
 
 int client_read(struct client *c,
@@ -223,16 +205,33 @@ int client_read(struct client *c,
                 uint64_t leaves,
                 uint8_t *mem)
 {
-    struct one_read r = {
-        .column = column, .first = first, .leaves = leaves, .mem = mem};
-    struct mover_run_config config = {.step = one_step,
-                                      .mover = &r,
+    struct finder f;
+    struct finder_config fc = {.streams = stream_bit(column),
+                               .first = column,
+                               .off = first * LEAF_SIZE,
+                               .len = leaves * LEAF_SIZE};
+    struct mover_run_config config = {.step = step_finder,
+                                      .mover = &f,
                                       .streams = c->by_column,
                                       .streams_len = c->config.n,
                                       .buffer_size = LEAF_SIZE,
                                       .buffers_len = 1};
+    int rv = ERR_NOMEM;
 
-    return job_run(c->config.job, &config, NULL);
+    for (uint16_t i = 0; i < c->config.n; i++) {
+        fc.streams |= c->streams[i].link != NULL ? stream_bit(i) : 0;
+    }
+    /* Only what is asked for is ever touched. */
+    fc.mem = malloc(stream_bits_len(fc.streams) * fc.len);
+    if (fc.mem != NULL) {
+        finder_init(&f, &fc);
+        rv = job_run(c->config.job, &config, NULL);
+    }
+    if (rv == OK) {
+        memcpy(mem, finder_found(&f), fc.len);
+    }
+    free(fc.mem);
+    return rv;
 }
 
 /* --- The end ------------------------------------------------------------- */

@@ -94,8 +94,10 @@ MUST_CHECK int client_write_leaf(struct client *c,
 struct mover_stream **client_streams(struct client *c);
 /* From now on columns can be read; |m| is copied. ERR_NOMEM. */
 MUST_CHECK int client_manifest(struct client *c, const struct manifest *m);
-/* Read |leaves| leaves of one column from |first| into |mem|, and wait for it:
- * for tables. ERR_IO, ERR_MISMATCH, ERR_NOTFOUND, ERR_CANCELED. */
+/* Read |leaves| leaves that are the same in all columns, those of the segment
+ * table, from |first| into |mem|, and wait for it: from |column|, and from any
+ * other that is connected when that one fails or is slow. ERR_IO, ERR_MISMATCH,
+ * ERR_NOTFOUND, ERR_CANCELED, ERR_NOMEM. */
 MUST_CHECK int client_read(struct client *c,
                            uint16_t column,
                            uint64_t first,

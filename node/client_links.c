@@ -180,7 +180,7 @@ static uint8_t *on_room(void *arg, struct link *link, size_t size)
     struct client_stream *s = stream_of(l);
 
     (void)arg;
-    return s != NULL && s->link == l ? client_stream_room(s, size) : NULL;
+    return s != NULL && s->link == l ? client_reads_room(s, size) : NULL;
 }
 
 static int on_data(void *arg,
@@ -193,7 +193,7 @@ static int on_data(void *arg,
     struct client_stream *s = stream_of(l);
 
     (void)arg;
-    return s != NULL && s->link == l ? client_stream_data(s, stream, bytes, end)
+    return s != NULL && s->link == l ? client_reads_data(s, stream, bytes, end)
                                      : ERR_BAD;
 }
 

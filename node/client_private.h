@@ -10,7 +10,8 @@
  *
  *   client.c          begins, waits, ends; what the machine asks
  *   client_links.c    links: whom we dial, who that is, what they say
- *   client_streams.c  the shards at the stewards as streams of movers */
+ *   client_streams.c  the shards at the stewards as streams of movers
+ *   client_reads.c    their cells: READs under way, and what comes of them */
 
 /* READs of one stream whose answers have not all come. */
 #define CLIENT_READS_MAX 4U
@@ -32,13 +33,14 @@ struct client_link {
 
 /* A READ that is under way: one run of leaves of an operation. */
 struct client_read {
-    struct mover_op *op; /* NULL: free */
+    struct mover_op *op; /* NULL: free, unless |dropped| */
     struct client_stream *stream;
     uint32_t id;            /* The number of its data records. */
     uint64_t first, leaves; /* Of this run. */
     uint8_t *mem;
     uint64_t got; /* Bytes. */
     bool cell, verifying;
+    bool dropped;         /* It still comes, and nobody waits for it. */
     struct digest *nodes; /* Of its proof, MERKLE_RUN_NODES_MAX. */
     size_t nodes_len;
     struct work work;
@@ -107,13 +109,28 @@ void client_stream_pump(struct client_stream *s);
 bool client_stream_message(struct client_stream *s,
                            const struct message *m,
                            int *status);
-/* For link_calls.on_room. */
-uint8_t *client_stream_room(const struct client_stream *s, size_t size);
-MUST_CHECK int client_stream_data(struct client_stream *s,
-                                  uint32_t id,
-                                  struct slice bytes,
-                                  bool end);
 /* Every CLIENT_TICK_MS. */
 void client_streams_tick(struct client *c);
+/* The first of a list, taken from it. */
+struct mover_op *client_op_pop(struct mover_op **list, struct mover_op ***end);
+bool client_stream_say(struct client_stream *s, const struct message *m);
+
+/* client_reads.c */
+void client_reads_pump(struct client_stream *s);
+MUST_CHECK int client_reads_cell(struct client_stream *s,
+                                 const struct message_cell *cell);
+/* For link_calls.on_room. */
+uint8_t *client_reads_room(const struct client_stream *s, size_t size);
+MUST_CHECK int client_reads_data(struct client_stream *s,
+                                 uint32_t id,
+                                 struct slice bytes,
+                                 bool end);
+void client_reads_refused(struct client_stream *s, int said);
+/* Segment |id| is needed no longer: MV_DROP. */
+void client_reads_drop(struct client_stream *s, uint64_t id);
+/* The link is gone. */
+void client_reads_fail(struct client_stream *s);
+/* Has it been asked to read, and says next to nothing? Every tick. */
+bool client_reads_are_silent(struct client_stream *s);
 
 #endif /* CAIRN_NODE_CLIENT_PRIVATE_H */

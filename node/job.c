@@ -1,5 +1,6 @@
 #include "node/job.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
@@ -109,6 +110,24 @@ static void job_on_progress(void *arg, uint64_t done, uint64_t total)
     }
 }
 
+/* Who is slow is worth a word only beside a bar, which shows that. */
+static void job_on_slow(void *arg, uint32_t stream, uint64_t waited_ms)
+{
+    const struct job *j = arg;
+    const char *name = j->streams[stream]->name;
+    char shard[24];
+
+    if (j->progress == NULL) {
+        return;
+    }
+    (void)snprintf(shard, sizeof(shard), "shard %" PRIu32, stream);
+    cli_note(j->progress->cli,
+             "%s is slow: after %" PRIu64 ".%" PRIu64 " s others were asked in "
+             "its place; it is asked last from now on",
+             name != NULL ? name : shard, waited_ms / 1000,
+             waited_ms % 1000 / 100);
+}
+
 static void job_on_end(void *arg, int status)
 {
     struct job *j = arg;
@@ -127,10 +146,12 @@ int job_run(struct job *j,
         return ERR_CANCELED;
     }
     j->progress = progress;
+    j->streams = config->streams;
     j->status = ERR_ORDER;
     config->loop = &j->loop;
     config->workers = j->workers;
     config->on_progress = job_on_progress;
+    config->on_slow = job_on_slow;
     config->on_end = job_on_end;
     config->arg = j;
     rv = mover_run_start(&j->run, config);

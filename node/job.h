@@ -15,6 +15,7 @@ struct job {
     struct mover_run *run;
     uv_signal_t on_int, on_term;
     struct progress *progress;
+    struct mover_stream **streams; /* Of the mover that runs. */
     int status;
     bool interrupted;
 };
@@ -22,9 +23,9 @@ struct job {
 /* |threads| 0: one for each processor. */
 MUST_CHECK int job_open(struct job *j, unsigned threads, char *errmsg);
 
-/* Run |config|, whose loop, workers, callbacks on_progress and on_end and arg
- * are filled in here, to its end; returns the mover's status. |progress| may
- * be NULL. Streams have been made for j->loop. */
+/* Run |config|, whose loop, workers, callbacks on_progress, on_slow and on_end
+ * and arg are filled in here, to its end; returns the mover's status.
+ * |progress| may be NULL. Streams have been made for j->loop. */
 MUST_CHECK int job_run(struct job *j,
                        struct mover_run_config *config,
                        struct progress *progress);

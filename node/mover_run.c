@@ -131,6 +131,17 @@ static void run_op(struct mover_run *run, const struct mover_action *a)
     stream->submit(stream, op);
 }
 
+static void run_drop(struct mover_run *run, uint64_t id)
+{
+    for (uint32_t i = 0; i < run->config.streams_len; i++) {
+        struct mover_stream *stream = run->config.streams[i];
+
+        if (stream != NULL && stream->drop != NULL) {
+            stream->drop(stream, id);
+        }
+    }
+}
+
 static void run_on_timer(uv_timer_t *timer)
 {
     struct mover_run *run = timer->data;
@@ -173,6 +184,14 @@ static void run_do(struct mover_run *run, const struct mover_action *a)
         break;
     case MV_WORK:
         run_work(run, a);
+        break;
+    case MV_DROP:
+        run_drop(run, a->id);
+        break;
+    case MV_SLOW:
+        if (run->config.on_slow != NULL) {
+            run->config.on_slow(run->config.arg, a->stream, a->off);
+        }
         break;
     case MV_PROGRESS:
         if (run->config.on_progress != NULL) {
@@ -246,6 +265,8 @@ void mover_op_done(struct mover_op *op)
     case MV_PUT_BUF:
     case MV_WORK:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         abort();

@@ -35,7 +35,11 @@ struct mover_op {
  * one stream are answered in order. */
 struct mover_stream {
     uint32_t number;
+    const char *name; /* For people; NULL: it has none. */
     void (*submit)(struct mover_stream *stream, struct mover_op *op);
+    /* Answer the readings of segment |id| with ERR_CANCELED now, and leave
+     * their memory alone; NULL where what has begun cannot be stopped. */
+    void (*drop)(struct mover_stream *stream, uint64_t id);
 };
 
 /* A stream of blocking calls: execute() runs on libuv's pool, one operation at
@@ -73,6 +77,7 @@ struct mover_run_config {
      * does, to prepare what the mover will ask for next. */
     void (*on_event)(void *arg, const struct mover_event *ev);
     void (*on_progress)(void *arg, uint64_t done, uint64_t total);
+    void (*on_slow)(void *arg, uint32_t stream, uint64_t waited_ms);
     void (*on_end)(void *arg, int status);
     void *arg;
 };

@@ -22,6 +22,8 @@ static int stream_do(struct shard_stream *s, struct mover_op *op, char *errmsg)
     case MV_WORK:
     case MV_NOTE:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         break;

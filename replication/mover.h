@@ -61,15 +61,20 @@ struct mover_event {
 };
 
 enum mover_action_type {
-    MV_GET_BUF,  /* One buffer, to be answered by MV_BUF. */
-    MV_PUT_BUF,  /* |buf| may serve others. */
-    MV_READ_AT,  /* |len| bytes of |stream| at |off| into |mem|. */
-    MV_SEND,     /* |bytes| to |stream|, where they belong at |off|; |id| is the
-                  * segment. In order per stream. */
-    MV_FLUSH,    /* Make |stream| durable; answered by MV_DURABLE. */
-    MV_WORK,     /* Run work(arg) on a processor; answered by MV_WORKED. */
-    MV_NOTE,     /* Make |arg| durable in the journal; answered by MV_NOTED. */
+    MV_GET_BUF, /* One buffer, to be answered by MV_BUF. */
+    MV_PUT_BUF, /* |buf| may serve others. */
+    MV_READ_AT, /* |len| bytes of |stream| at |off| into |mem|. */
+    MV_DROP,  /* The cells of segment |id| are needed no longer. Each MV_READ_AT
+               * for it that the driver can give up is answered now, with
+               * ERR_CANCELED, and uses no memory any more; others as ever. */
+    MV_SEND,  /* |bytes| to |stream|, where they belong at |off|; |id| is the
+               * segment. In order per stream. */
+    MV_FLUSH, /* Make |stream| durable; answered by MV_DURABLE. */
+    MV_WORK,  /* Run work(arg) on a processor; answered by MV_WORKED. */
+    MV_NOTE,  /* Make |arg| durable in the journal; answered by MV_NOTED. */
     MV_PROGRESS, /* |off| bytes of |len| are safe: for people. */
+    MV_SLOW,     /* |stream| did not answer in |off| ms, and others did in its
+                  * place: for people. */
     MV_WAKE_AT,  /* Replace the mover's one timer: at |off| mono_ms. */
     MV_END       /* The job has ended with |status|; nothing follows. */
 };

@@ -39,7 +39,7 @@ static int holder_next(const struct rebuilder *r,
     uint64_t fresh =
         r->config.holders & ~(slot->have | slot->asked | slot->failed);
 
-    return holders_best(&r->holders, fresh, r->config.code, r->mono_ms);
+    return holders_best(&r->holders, fresh, 0, r->config.code, r->mono_ms);
 }
 
 /* Read the |place|th of the k cells from the best holder. */

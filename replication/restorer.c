@@ -1,4 +1,4 @@
-#include "replication/restorer.h"
+#include "replication/restorer_internal.h"
 
 /* The edges of the diagram in restorer.h. */
 static const unsigned restorer_allowed[RESTORER_STATE_COUNT] = {
@@ -10,7 +10,7 @@ static const unsigned restorer_allowed[RESTORER_STATE_COUNT] = {
     [RESTORER_SENDING] = BIT(RESTORER_FREE),
 };
 
-static void slot_move(struct restorer_slot *slot, enum restorer_state next)
+void restorer_move(struct restorer_slot *slot, enum restorer_state next)
 {
     assert((restorer_allowed[slot->state] & BIT(next)) != 0);
     slot->state = next;
@@ -36,8 +36,8 @@ void restorer_init(struct restorer *r, const struct restorer_config *config)
     }
 }
 
-static struct restorer_slot *slot_any(struct restorer *r,
-                                      enum restorer_state state)
+struct restorer_slot *restorer_slot_any(struct restorer *r,
+                                        enum restorer_state state)
 {
     for (unsigned i = 0; i < r->config.window; i++) {
         if (r->slots[i].state == state) {
@@ -47,9 +47,9 @@ static struct restorer_slot *slot_any(struct restorer *r,
     return NULL;
 }
 
-static struct restorer_slot *slot_find(struct restorer *r,
-                                       enum restorer_state state,
-                                       uint64_t segment)
+struct restorer_slot *restorer_slot_find(struct restorer *r,
+                                         enum restorer_state state,
+                                         uint64_t segment)
 {
     for (unsigned i = 0; i < r->config.window; i++) {
         struct restorer_slot *slot = &r->slots[i];
@@ -63,84 +63,32 @@ static struct restorer_slot *slot_find(struct restorer *r,
 
 /* Remember the first reason; what is in flight is still waited for, because
  * it refers to our memory. */
-static void restorer_fail(struct restorer *r, int status)
+void restorer_fail(struct restorer *r, int status)
 {
     if (r->status == OK) {
         r->status = status;
     }
 }
 
-static struct mover_action *ask(struct restorer *r,
-                                struct mover_out *out,
-                                enum mover_action_type type)
+struct mover_action *restorer_ask(struct restorer *r,
+                                  struct mover_out *out,
+                                  enum mover_action_type type)
 {
     r->pending++;
     return mover_act(out, type);
 }
 
-static size_t cell_size(const struct restorer_slot *slot)
+size_t restorer_cell_size(const struct restorer_slot *slot)
 {
     return (size_t)slot->place.size.leaves * LEAF_SIZE;
 }
 
-static uint8_t *cell_at(const struct restorer_slot *slot, uint16_t i)
+uint8_t *restorer_cell(const struct restorer_slot *slot, uint16_t i)
 {
     uint16_t k = slot->owner->config.params->code.k;
 
-    return i < k ? slot->room.data + i * cell_size(slot)
-                 : slot->room.parity + (i - k) * cell_size(slot);
-}
-
-/* The best stream that this slot has not asked yet, or -1. */
-static int stream_next(const struct restorer *r,
-                       const struct restorer_slot *slot)
-{
-    uint64_t fresh =
-        r->config.streams & ~(slot->have | slot->asked | slot->failed);
-
-    return holders_best(&r->holders, fresh, &r->config.params->code,
-                        r->mono_ms);
-}
-
-/* There is nobody left to ask: wait for those that may recover, or give up. */
-static void slot_wait(struct restorer_slot *slot)
-{
-    struct restorer *r = slot->owner;
-    uint64_t left =
-        slot->have | slot->asked | (slot->again & r->config.streams);
-
-    if (stream_bits_len(left) < r->config.params->code.k ||
-        (slot->again_ms == 0 && slot->retries == RESTORER_RETRIES)) {
-        restorer_fail(r, ERR_NOTFOUND);
-    } else if (slot->again_ms == 0) {
-        slot->again_ms =
-            r->mono_ms + ((uint64_t)RESTORER_RETRY_MS << slot->retries);
-        slot->retries++;
-    }
-}
-
-static void slot_fetch(struct restorer_slot *slot, struct mover_out *out)
-{
-    struct restorer *r = slot->owner;
-    uint16_t k = r->config.params->code.k;
-
-    while (stream_bits_len(slot->have | slot->asked) < k) {
-        int stream = stream_next(r, slot);
-        struct mover_action *a;
-
-        if (stream < 0) {
-            slot_wait(slot);
-            return;
-        }
-        slot->asked |= stream_bit((uint32_t)stream);
-        slot->asked_ms[stream] = r->mono_ms;
-        a = ask(r, out, MV_READ_AT);
-        a->stream = (uint32_t)stream;
-        a->id = slot->place.segment;
-        a->off = slot->place.offset;
-        a->len = cell_size(slot);
-        a->mem = cell_at(slot, (uint16_t)stream);
-    }
+    return i < k ? slot->room.data + i * restorer_cell_size(slot)
+                 : slot->room.parity + (i - k) * restorer_cell_size(slot);
 }
 
 static int slot_rebuild(struct restorer_slot *slot)
@@ -154,7 +102,7 @@ static int slot_rebuild(struct restorer_slot *slot)
 
     for (uint16_t i = 0; i < p->code.n; i++) {
         if ((slot->have & stream_bit(i)) != 0) {
-            have[present_len] = cell_at(slot, i);
+            have[present_len] = restorer_cell(slot, i);
             present[present_len++] = (uint8_t)i;
         } else if (i < p->code.k) {
             want[want_len++] = (uint8_t)i;
@@ -177,7 +125,7 @@ static int slot_rebuild(struct restorer_slot *slot)
                            slot->place.size.leaves);
 }
 
-static int slot_open(void *arg)
+int restorer_work(void *arg)
 {
     struct restorer_slot *slot = arg;
     int rv = slot_rebuild(slot);
@@ -191,24 +139,6 @@ static int slot_open(void *arg)
                         &slot->plain);
 }
 
-static void pump_fetch(struct restorer *r, struct mover_out *out)
-{
-    struct restorer_slot *slot = slot_any(r, RESTORER_FREE);
-
-    /* One a step keeps the actions of a step bounded; the read of each cell
-     * is a step of its own, so others follow soon. */
-    if (slot == NULL || r->next_fetch >= r->config.places_len) {
-        return;
-    }
-    slot->nth = r->next_fetch++;
-    slot->place = r->config.places[slot->nth];
-    slot->have = slot->asked = slot->failed = slot->again = 0;
-    slot->again_ms = 0;
-    slot->retries = 0;
-    slot_move(slot, RESTORER_FETCHING);
-    slot_fetch(slot, out);
-}
-
 static void pump_send(struct restorer *r, struct mover_out *out)
 {
     struct restorer_slot *slot;
@@ -217,59 +147,38 @@ static void pump_send(struct restorer *r, struct mover_out *out)
     if (r->sending || r->next_send >= r->config.places_len) {
         return;
     }
-    slot =
-        slot_find(r, RESTORER_OPENED, r->config.places[r->next_send].segment);
+    slot = restorer_slot_find(r, RESTORER_OPENED,
+                              r->config.places[r->next_send].segment);
     if (slot == NULL) {
         return;
     }
-    slot_move(slot, RESTORER_SENDING);
+    restorer_move(slot, RESTORER_SENDING);
     r->sending = true;
-    a = ask(r, out, MV_SEND);
+    a = restorer_ask(r, out, MV_SEND);
     a->stream = MOVER_SOURCE;
     a->id = slot->place.segment;
     a->bytes = slot->plain;
 }
 
-/* Ask once more for one segment whose time has come: one a step, as above. */
-static void pump_again(struct restorer *r, struct mover_out *out)
+/* What is under way uses our memory until it is answered; the sooner the
+ * better. */
+static void pump_drop(struct restorer *r, struct mover_out *out)
 {
-    for (unsigned i = 0; i < r->config.window; i++) {
-        struct restorer_slot *slot = &r->slots[i];
-
-        if (slot->state == RESTORER_FETCHING && slot->again_ms != 0 &&
-            slot->again_ms <= r->mono_ms) {
-            slot->failed &= ~slot->again;
-            slot->again = 0;
-            slot->again_ms = 0;
-            slot_fetch(slot, out);
-            return;
+    for (unsigned i = 0; i < r->config.window && !r->dropped; i++) {
+        if (r->slots[i].asked != 0) {
+            mover_act(out, MV_DROP)->id = r->slots[i].place.segment;
         }
     }
-}
-
-static void pump_timer(struct restorer *r, struct mover_out *out)
-{
-    uint64_t at = 0;
-
-    for (unsigned i = 0; i < r->config.window; i++) {
-        uint64_t again_ms = r->slots[i].again_ms;
-
-        if (again_ms != 0 && (at == 0 || again_ms < at)) {
-            at = again_ms;
-        }
-    }
-    if (at != 0 && at != r->wake_ms) {
-        mover_act(out, MV_WAKE_AT)->off = at;
-        r->wake_ms = at;
-    }
+    r->dropped = true;
 }
 
 static void restorer_pump(struct restorer *r, struct mover_out *out)
 {
     if (r->status == OK) {
         pump_send(r, out);
-        pump_fetch(r, out);
-        pump_timer(r, out);
+        restorer_pump_fetch(r, out);
+    } else {
+        pump_drop(r, out);
     }
     if (r->pending == 0 &&
         (r->status != OK || r->next_send == r->config.places_len)) {
@@ -286,7 +195,7 @@ static void restorer_pump(struct restorer *r, struct mover_out *out)
 static void restorer_on_buffer(struct restorer *r, const struct mover_event *ev)
 {
     const struct segment_params *p = r->config.params;
-    struct restorer_slot *slot = slot_any(r, RESTORER_BUFFER);
+    struct restorer_slot *slot = restorer_slot_any(r, RESTORER_BUFFER);
 
     assert(slot != NULL);
     if (ev->status != OK) {
@@ -297,89 +206,28 @@ static void restorer_on_buffer(struct restorer *r, const struct mover_event *ev)
     slot->buf = ev->buf;
     segment_room_init(&slot->room, p->code.k, p->code.n, p->segment_size,
                       ev->mem);
-    slot_move(slot, RESTORER_FREE);
-}
-
-/* One that alone kept the segment waiting rests, like one that failed. */
-static void slot_judge(const struct restorer_slot *slot)
-{
-    struct restorer *r = slot->owner;
-    uint16_t slowest = 0;
-    uint64_t most = 0;
-    uint64_t next = 0;
-
-    for (uint16_t i = 0; i < r->config.params->code.n; i++) {
-        uint64_t took =
-            (slot->have & stream_bit(i)) != 0 ? slot->took_ms[i] : 0;
-
-        if (took > most) {
-            next = most;
-            most = took;
-            slowest = i;
-        } else if (took > next) {
-            next = took;
-        }
-    }
-    if (r->config.params->code.k > 1 && most >= RESTORER_SLOW_MS &&
-        most / RESTORER_SLOW_TIMES >= next) {
-        r->holders.rest_until[slowest] = r->mono_ms + RESTORER_REST_MS;
-    }
-}
-
-static void restorer_on_read(struct restorer *r,
-                             const struct mover_event *ev,
-                             struct mover_out *out)
-{
-    struct restorer_slot *slot = slot_find(r, RESTORER_FETCHING, ev->id);
-    uint64_t bit = stream_bit(ev->stream);
-    uint64_t took;
-
-    assert(slot != NULL && (slot->asked & bit) != 0);
-    slot->asked &= ~bit;
-    if (ev->status == OK) {
-        took = ev->mono_ms - slot->asked_ms[ev->stream];
-        holders_answered(&r->holders, ev->stream, took);
-        slot->took_ms[ev->stream] = took;
-        slot->have |= bit;
-    } else {
-        slot->failed |= bit;
-        if (ev->status != ERR_MISMATCH && ev->status != ERR_NOTFOUND) {
-            slot->again |= bit;
-        }
-        holders_failed(&r->holders, ev->stream, ev->mono_ms + RESTORER_REST_MS);
-        if (r->status == OK) {
-            slot_fetch(slot, out);
-        }
-    }
-    if (stream_bits_len(slot->have) == r->config.params->code.k &&
-        r->status == OK) {
-        struct mover_action *a = ask(r, out, MV_WORK);
-
-        slot_judge(slot);
-        slot_move(slot, RESTORER_OPENING);
-        a->id = slot->place.segment;
-        a->work = slot_open;
-        a->arg = slot;
-    }
+    restorer_move(slot, RESTORER_FREE);
 }
 
 static void restorer_on_worked(struct restorer *r, const struct mover_event *ev)
 {
-    struct restorer_slot *slot = slot_find(r, RESTORER_OPENING, ev->id);
+    struct restorer_slot *slot =
+        restorer_slot_find(r, RESTORER_OPENING, ev->id);
 
     assert(slot != NULL);
     if (ev->status != OK) {
         restorer_fail(r, ev->status);
         return;
     }
-    slot_move(slot, RESTORER_OPENED);
+    restorer_move(slot, RESTORER_OPENED);
 }
 
 static void restorer_on_sent(struct restorer *r,
                              const struct mover_event *ev,
                              struct mover_out *out)
 {
-    struct restorer_slot *slot = slot_find(r, RESTORER_SENDING, ev->id);
+    struct restorer_slot *slot =
+        restorer_slot_find(r, RESTORER_SENDING, ev->id);
     struct mover_action *a;
 
     assert(slot != NULL);
@@ -390,7 +238,7 @@ static void restorer_on_sent(struct restorer *r,
     }
     r->next_send++;
     r->bytes_done += slot->place.size.ciphertext_size;
-    slot_move(slot, RESTORER_FREE);
+    restorer_move(slot, RESTORER_FREE);
     a = mover_act(out, MV_PROGRESS);
     a->off = r->bytes_done;
     a->len = r->bytes;
@@ -414,7 +262,7 @@ void restorer_step(struct restorer *r,
     switch (ev->type) {
     case MV_START:
         for (unsigned i = 0; i < r->config.window; i++) {
-            ask(r, out, MV_GET_BUF);
+            restorer_ask(r, out, MV_GET_BUF);
         }
         break;
     case MV_BUF:
@@ -438,9 +286,6 @@ void restorer_step(struct restorer *r,
         break;
     case MV_WAKE:
         r->wake_ms = 0;
-        if (r->status == OK) {
-            pump_again(r, out);
-        }
         break;
     case MV_DURABLE:
     case MV_NOTED:

@@ -11,8 +11,9 @@
  *            k cells read, verified       MV_WORKED        in order
  *   FETCHING ---------------------> OPENING ------> OPENED --------> SENDING
  *      ^  | a cell is missing or bad: another stream is asked,         |
- *      |  | and those that may recover again after a while             |
- *      +--+                                 FREE <---------------------+
+ *      |  | and those that may recover again after a while;            |
+ *      +--+ a cell is late: another one, too                           |
+ *                                           FREE <---------------------+
  *                                                   MV_SENT
  *
  * Cells are read with MV_READ_AT from shard streams. The driver gives only
@@ -26,10 +27,23 @@
  *
  * It prefers data cells, which need no rebuilding, then the streams that
  * answered fastest. One that failed rests for RESTORER_REST_MS, unless there
- * are not k others; so does one that alone kept a segment waiting for
- * RESTORER_SLOW_MS, and RESTORER_SLOW_TIMES as long as the next slowest did.
- * Nobody else is asked while a cell is on its way, however slow: its memory is
- * in use until the driver answers, so it is the driver that loses patience.
+ * are not k others.
+ *
+ * A stream that gives a few bytes a second must not set the pace. So when a
+ * cell is late (holders.h), and its segment lacks no other, or is the one that
+ * all behind it wait for, another stream is asked for its cell: a hedge. The
+ * late one goes on meanwhile. The first k cells are taken, the rest is given up
+ * with MV_DROP, and who was late then is reported with MV_SLOW, once, and asked
+ * last for a while. A hedge that is late is one more of the late, so in the end
+ * all are asked, those that failed once more whenever the time of a cell has
+ * gone by, and the k fastest of those that answer at all are enough.
+ *
+ * Of the hedges that are not late themselves a segment has one at a time, and
+ * all together have RESTORER_HEDGES_MAX: so many cells are on their way beyond
+ * what would be without. A slow stream costs at most a cell for each segment of
+ * the window when it becomes slow, and one whenever it is tried again; since a
+ * segment asks a stream once, unless that failed, nothing makes them more than
+ * n - k for a segment.
  *
  * When a segment has fewer than k streams left, those that failed otherwise
  * than with ERR_MISMATCH or ERR_NOTFOUND, which say that the cell is not
@@ -38,8 +52,8 @@
 
 #define RESTORER_WINDOW_MAX 8
 #define RESTORER_REST_MS    30000U
-#define RESTORER_SLOW_MS    1000U
-#define RESTORER_SLOW_TIMES 4U
+/* One for the segment that holds up the job, one for the next. */
+#define RESTORER_HEDGES_MAX 2U
 #define RESTORER_RETRIES    5U
 #define RESTORER_RETRY_MS   1000U
 
@@ -70,11 +84,11 @@ struct restorer_slot {
     /* Streams as bits: answered well, still asked, failed, and of those the
      * ones that may do better later. */
     uint64_t have, asked, failed, again;
+    uint64_t hedges;   /* Those that were asked because others were late. */
     uint64_t again_ms; /* When those are asked once more; 0: not yet. */
     unsigned retries;
     uint64_t asked_ms[MANIFEST_SHARDS_MAX];
-    uint64_t took_ms[MANIFEST_SHARDS_MAX]; /* Of those in |have|. */
-    struct codec_state *codec;             /* Lent by the configuration. */
+    struct codec_state *codec; /* Lent by the configuration. */
     struct erasure_plan plan;
     uint64_t plan_have; /* The survivors that |plan| is for; 0: none. */
     struct slice plain;
@@ -95,10 +109,11 @@ struct restorer {
     size_t next_fetch, next_send; /* In config.places. */
     uint64_t bytes, bytes_done;   /* Ciphertext, for progress. */
     struct holders holders;
+    uint64_t slow; /* Streams that were reported, as bits. */
     uint64_t mono_ms;
     uint64_t wake_ms; /* Asked for; 0: none. */
     unsigned pending; /* Actions that are still to be answered. */
-    bool sending, ended;
+    bool sending, dropped, ended;
     int status;
 };
 

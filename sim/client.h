@@ -4,6 +4,7 @@
 #include "protocol/manifest.h"
 #include "protocol/message.h"
 #include "protocol/transport_cert.h"
+#include "replication/finder.h"
 #include "replication/restorer.h"
 #include "sim/sim.h"
 
@@ -49,7 +50,7 @@ void sim_on_mover(struct sim *w, struct sim_event *e);
 #define SIM_READS_MAX 16U
 
 struct sim_stream_read {
-    bool used, cell;
+    bool used, cell, dropped;
     uint32_t id;
     struct mover_event answer;
     struct digest nodes[MERKLE_RUN_NODES_MAX];
@@ -82,6 +83,8 @@ void sim_stream_leaf(struct sim *w,
                      uint16_t column,
                      const uint8_t leaf[LEAF_SIZE]);
 void sim_stream_submit(struct sim_mover *m, const struct mover_action *a);
+/* MV_DROP. */
+void sim_stream_drop(struct sim_mover *m, uint64_t id);
 
 /* Of the node's streams; see net.c. */
 void sim_client_up(struct sim *w, unsigned node, uint64_t link, unsigned peer);
@@ -110,8 +113,8 @@ struct sim_fetch {
     int (*take)(struct sim *w, uint64_t segment, struct slice plain);
     void (*end)(struct sim *w, int status);
     /* Its own. */
-    uint16_t column;
-    uint8_t *table;
+    struct finder finder;
+    uint8_t *tables;
     struct restorer_place *places;
     struct codec_state *codecs[2];
     struct restorer restorer;

@@ -71,6 +71,12 @@ static void slow_disk(struct sim *w, struct rng *r)
         w->now_us + sim_about(r, 10 * SIM_SECOND);
 }
 
+static void drip_steward(struct sim *w, struct rng *r)
+{
+    w->nodes[steward_any(r)].drips_until_us =
+        w->now_us + sim_about(r, 20 * SIM_SECOND);
+}
+
 static const struct fault {
     const char *name;
     unsigned weight;
@@ -84,6 +90,7 @@ static const struct fault {
     {"node-apart", 2, set_apart},
     {"custodian-away", 2, custodian_away},
     {"disk-slow", 2, slow_disk},
+    {"steward-drips", 2, drip_steward},
 };
 
 /* --- When ---------------------------------------------------------------- */

@@ -12,7 +12,7 @@ enum faults_level {
     SIM_FAULTS_MANY
 };
 
-#define FAULT_KINDS 8U
+#define FAULT_KINDS 9U
 
 struct faults {
     struct rng rng;

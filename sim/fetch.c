@@ -63,7 +63,7 @@ static void segments_start(struct sim_fetch *f)
 
 /* --- The table ----------------------------------------------------------- */
 
-static int places_read(struct sim_fetch *f)
+static int places_read(struct sim_fetch *f, const uint8_t *table)
 {
     const struct manifest *m = f->streams->manifest;
     uint64_t offset = LEAF_SIZE;
@@ -73,7 +73,7 @@ static int places_read(struct sim_fetch *f)
         struct restorer_place *p = &f->places[i];
 
         if (shard_segment_decode(&p->size, m->k, m->segment_size,
-                                 f->table + i * SHARD_TABLE_ENTRY_SIZE) != OK) {
+                                 table + i * SHARD_TABLE_ENTRY_SIZE) != OK) {
             return ERR_BAD;
         }
         p->segment = i;
@@ -83,38 +83,20 @@ static int places_read(struct sim_fetch *f)
     return shard_size(offset, m->segments) == m->shard_size ? OK : ERR_BAD;
 }
 
-/* The smallest of movers: one read. */
-static void table_run(void *mover,
-                      const struct mover_event *ev,
-                      struct mover_out *out)
+static void finder_run(void *mover,
+                       const struct mover_event *ev,
+                       struct mover_out *out)
 {
-    const struct sim_fetch *f = mover;
-    const struct manifest *m = f->streams->manifest;
-    struct mover_action *a;
-
-    if (ev->type == MV_START) {
-        a = mover_act(out, MV_READ_AT);
-        a->stream = f->column;
-        a->len = shard_table_size(m->segments);
-        a->off = m->shard_size - LEAF_SIZE - a->len;
-        a->mem = f->table;
-    } else if (ev->type == MV_READ) {
-        mover_act(out, MV_END)->status = ev->status;
-    }
+    finder_step(mover, ev, out);
 }
-
-static void table_ask(struct sim_fetch *f);
 
 static void table_end(void *arg, int status)
 {
     struct sim_fetch *f = arg;
 
-    if (status != OK) {
-        f->column++;
-        table_ask(f);
-        return;
+    if (status == OK) {
+        status = places_read(f, finder_found(&f->finder));
     }
-    status = places_read(f);
     if (status == OK) {
         segments_start(f);
     } else {
@@ -122,35 +104,28 @@ static void table_end(void *arg, int status)
     }
 }
 
-static void table_ask(struct sim_fetch *f)
+void sim_fetch_start(struct sim_fetch *f)
 {
+    const struct manifest *m = f->streams->manifest;
+    struct finder_config fc = {.streams = f->holders,
+                               .len = shard_table_size(m->segments)};
     const struct sim_mover mc = {.node = f->node,
-                                 .step = table_run,
-                                 .mover = f,
+                                 .step = finder_run,
+                                 .mover = &f->finder,
                                  .buffer_size = LEAF_SIZE,
                                  .end = table_end,
                                  .arg = f,
                                  .streams = f->streams};
 
-    while (f->column < SIM_N && (f->holders >> f->column & 1) == 0) {
-        f->column++;
-    }
-    if (f->column < SIM_N) {
-        sim_mover_start(f->w, &mc);
-    } else {
-        fetch_end(f, ERR_NOTFOUND);
-    }
-}
-
-void sim_fetch_start(struct sim_fetch *f)
-{
-    f->table = sim_memory(shard_table_size(f->streams->manifest->segments));
+    fc.off = m->shard_size - LEAF_SIZE - fc.len;
+    fc.mem = f->tables = sim_memory(SIM_N * fc.len);
     for (unsigned i = 0; i < WINDOW; i++) {
         if (codec_state_new(&f->codecs[i]) != OK) {
             abort();
         }
     }
-    table_ask(f);
+    finder_init(&f->finder, &fc);
+    sim_mover_start(f->w, &mc);
 }
 
 struct sim_fetch *sim_fetch_new(void)
@@ -164,7 +139,7 @@ void sim_fetch_free(struct sim_fetch *f)
         for (unsigned i = 0; i < WINDOW; i++) {
             codec_state_free(f->codecs[i]);
         }
-        free(f->table);
+        free(f->tables);
         free(f->places);
         free(f);
     }

@@ -82,7 +82,11 @@ static bool act_do(struct sim_mover *m, const struct mover_action *a)
     case MV_WAKE_AT:
         do_wake(m, a);
         break;
+    case MV_DROP:
+        sim_stream_drop(m, a->id);
+        break;
     case MV_PROGRESS:
+    case MV_SLOW:
         break;
     case MV_END:
         sim_mover_free(w, node);

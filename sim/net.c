@@ -8,6 +8,9 @@
 /* Links: latency and bandwidth of their own, in order, and never told to be
  * gone at once. */
 
+/* Who drips sends 200 bytes a second. */
+#define DRIP_NS ((uint64_t)5000000)
+
 static struct sim_link *link_of(struct sim *w, uint64_t id)
 {
     assert(id >= 1 && id <= w->links_len);
@@ -55,16 +58,25 @@ static bool are_linked(struct sim *w, unsigned from, unsigned to)
 }
 
 /* When |size| bytes that leave now arrive at that end. */
+static uint64_t arrival_at_us(struct sim *w,
+                              struct sim_link *l,
+                              unsigned end,
+                              size_t size,
+                              uint64_t byte_ns)
+{
+    uint64_t start = w->now_us + sim_about(&w->net, l->latency_us);
+
+    start = start > l->last_us[end] ? start : l->last_us[end];
+    l->last_us[end] = start + size * byte_ns / 1000;
+    return l->last_us[end];
+}
+
 static uint64_t arrival_us(struct sim *w,
                            struct sim_link *l,
                            unsigned end,
                            size_t size)
 {
-    uint64_t start = w->now_us + sim_about(&w->net, l->latency_us);
-
-    start = start > l->last_us[end] ? start : l->last_us[end];
-    l->last_us[end] = start + size * l->byte_ns / 1000;
-    return l->last_us[end];
+    return arrival_at_us(w, l, end, size, l->byte_ns);
 }
 
 static struct sim_event *put_to(struct sim *w,
@@ -203,7 +215,9 @@ uint64_t sim_send_data(struct sim *w,
     if (end == 2) {
         return w->now_us;
     }
-    at = arrival_us(w, l, end, bytes.size);
+    at = arrival_at_us(w, l, end, bytes.size,
+                       w->nodes[from].drips_until_us > w->now_us ? DRIP_NS
+                                                                 : l->byte_ns);
     put_to(w, link, end, SIM_DATA, at, OK, bytes)->number = stream;
     return at > w->now_us + l->latency_us ? at - l->latency_us : w->now_us;
 }

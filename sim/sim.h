@@ -82,6 +82,7 @@ struct sim_node {
     struct sim_step *steps, **steps_end; /* Not durable yet. */
     uint64_t synced_us;                  /* When the last of them will be. */
     uint64_t slow_until_us;              /* Its disk is. */
+    uint64_t drips_until_us;             /* What it sends in bulk does. */
     struct sim_read *reads, **reads_end;
     uint64_t wake_ms, wake_id;
     uint64_t jobs_us; /* When the last report of a job arrives. */
@@ -210,6 +211,7 @@ struct sim_options {
     uint64_t seed;
     unsigned faults; /* SIM_FAULTS_* of sim/faults.h */
     bool verbose;
+    bool drips; /* Who would be lost after the deposit drips instead. */
     size_t model_size;
 };
 

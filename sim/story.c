@@ -110,9 +110,14 @@ static void losses_plan(struct sim *w)
                             ? 0
                             : rng_below(&s->rng, LOSSES_US);
 
-        if (!s->lost[node]) {
-            s->lost[node] = true;
-            left--;
+        if (s->lost[node]) {
+            continue;
+        }
+        s->lost[node] = true;
+        left--;
+        if (w->options.drips) {
+            w->nodes[node].drips_until_us = UINT64_MAX;
+        } else {
             sim_put(w, when, SIM_LOSS, SIM_NODES, node, OK, slice_of(NULL, 0));
         }
     }

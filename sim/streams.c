@@ -156,8 +156,10 @@ static void read_done(struct sim *w,
                       int status)
 {
     r->used = false;
-    r->answer.status = status;
-    answer(w, node, 0, &r->answer);
+    if (!r->dropped) {
+        r->answer.status = status;
+        answer(w, node, 0, &r->answer);
+    }
 }
 
 static void do_read(struct sim_mover *m,
@@ -170,8 +172,9 @@ static void do_read(struct sim_mover *m,
     for (unsigned i = 0; i < SIM_READS_MAX && r == NULL; i++) {
         r = c->reads[i].used ? NULL : &c->reads[i];
     }
-    r = c->link == 0 || m->streams->manifest == NULL ? &none : r;
-    assert(r != NULL);
+    if (r == NULL || c->link == 0 || m->streams->manifest == NULL) {
+        r = &none;
+    }
     memset(r, 0, sizeof(*r));
     r->answer = (struct mover_event){.type = MV_READ,
                                      .stream = a->stream,
@@ -191,6 +194,20 @@ static void do_read(struct sim_mover *m,
                                        .leaves = a->len / LEAF_SIZE,
                                        .stream = r->id};
     say(m->w, m->node, c->link, &msg);
+}
+
+void sim_stream_drop(struct sim_mover *m, uint64_t id)
+{
+    for (unsigned i = 0; i < SIM_N * SIM_READS_MAX; i++) {
+        struct sim_stream_read *r =
+            &m->streams->columns[i / SIM_READS_MAX].reads[i % SIM_READS_MAX];
+
+        if (r->used && !r->dropped && r->answer.id == id) {
+            r->answer.status = ERR_CANCELED;
+            sim_mover_answer(m, 0, &r->answer);
+            r->dropped = true; /* It still comes. */
+        }
+    }
 }
 
 void sim_stream_submit(struct sim_mover *m, const struct mover_action *a)
@@ -247,7 +264,7 @@ int sim_client_data(struct sim *w,
     if (r == NULL || !r->cell || bytes.size != r->answer.len) {
         return ERR_BAD;
     }
-    if (w->nodes[node].mover == NULL) {
+    if (w->nodes[node].mover == NULL || r->dropped) {
         r->used = false;
         return OK;
     }

@@ -43,6 +43,7 @@ void world_boot(struct world *w, uint64_t seed)
     u64le_store(bytes + 8, seed);
     rng_init_seed(&w->rng, bytes);
     w->in_order = rng_below(&w->rng, 2) == 0;
+    w->drops = rng_below(&w->rng, 4) != 0;
     w->events = w->acts_max = 0;
     w->first_error = OK;
     w->ended = false;
@@ -84,13 +85,15 @@ static struct world_op *op_add(struct world *w, const struct mover_action *a)
 {
     struct world_op *op = &w->ops[w->ops_len++];
     uint64_t delay = 20;
+    uint64_t least = 0;
 
     ck_assert_uint_le(w->ops_len, WORLD_OPS_MAX);
     *op = (struct world_op){.act = *a};
     if (is_of_stream(a->type)) {
         delay += stream_of(w, a->stream)->delay_ms;
+        least = stream_of(w, a->stream)->least_ms;
     }
-    op->ready_ms = w->now_ms + rng_below(&w->rng, delay);
+    op->ready_ms = w->now_ms + least + rng_below(&w->rng, delay);
     if (a->type == MV_SEND) {
         sha256(a->bytes, &op->sent);
     }
@@ -104,6 +107,19 @@ static void buffer_put(struct world *w, uint32_t buf)
     free(w->buffers[buf]);
     w->buffers[buf] = NULL;
     w->lent--;
+}
+
+/* Readings that have not been done are given up, if this driver can. */
+static void world_drop(struct world *w, uint64_t id)
+{
+    for (size_t i = 0; i < w->ops_len && w->drops; i++) {
+        struct world_op *op = &w->ops[i];
+
+        if (op->act.type == MV_READ_AT && op->act.id == id && !op->done) {
+            op->dropped = true;
+            op->ready_ms = w->now_ms;
+        }
+    }
 }
 
 static void world_take(struct world *w, const struct mover_action *a)
@@ -132,6 +148,12 @@ static void world_take(struct world *w, const struct mover_action *a)
         break;
     case MV_PROGRESS:
         ck_assert(a->len == 0 || a->off <= a->len);
+        break;
+    case MV_DROP:
+        world_drop(w, a->id);
+        break;
+    case MV_SLOW:
+        ck_assert_uint_lt(a->stream, WORLD_STREAMS_MAX);
         break;
     case MV_WAKE_AT:
         w->wake_ms = a->off > 0 ? a->off : 1;
@@ -238,6 +260,8 @@ static int op_effect(struct world *w, struct world_op *op)
     case MV_NOTE:
     case MV_PUT_BUF:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         break;
@@ -262,6 +286,8 @@ static enum mover_event_type answer_of(enum mover_action_type type)
         return MV_NOTED;
     case MV_PUT_BUF:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         break;
@@ -281,7 +307,9 @@ static void op_do(struct world *w, struct world_op *op)
                                   .off = a->off,
                                   .len = a->len,
                                   .mem = a->mem};
-    if (is_of_stream(a->type) && stream_of(w, a->stream)->lost) {
+    if (op->dropped) {
+        rv = ERR_CANCELED;
+    } else if (is_of_stream(a->type) && stream_of(w, a->stream)->lost) {
         rv = ERR_IO;
     } else if (w->on_do != NULL) {
         rv = w->on_do(w->arg, a);
@@ -323,7 +351,7 @@ static size_t world_choices(const struct world *w, uint16_t *choices)
 
     for (size_t i = 0; i < w->ops_len; i++) {
         const struct world_op *op = &w->ops[i];
-        bool ordered = is_of_stream(op->act.type);
+        bool ordered = is_of_stream(op->act.type) && !op->dropped;
 
         if (ordered && waits[queue_of(op)]) {
             continue;

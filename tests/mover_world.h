@@ -28,6 +28,7 @@ struct world_stream {
     size_t durable;    /* A prefix: all that a crash leaves. */
     uint64_t told;     /* The last MV_DURABLE that the mover has seen. */
     uint64_t delay_ms; /* Each operation may take so long. */
+    uint64_t least_ms; /* And takes at least so long. */
     bool lost;
 };
 
@@ -36,7 +37,7 @@ struct world_op {
     struct mover_event ev; /* Its answer, once it is done. */
     struct digest sent;    /* MV_SEND: of the bytes when it was asked. */
     uint64_t ready_ms;
-    bool done;
+    bool done, dropped;
 };
 
 typedef void world_step(void *mover,
@@ -63,6 +64,7 @@ struct world {
     uint8_t *buffers[WORLD_BUFFERS_MAX]; /* NULL: not lent. */
     size_t lent, wanted;
     bool in_order; /* Answers of one stream come in order, too. */
+    bool drops;    /* It can give up readings, MV_DROP. */
     uint64_t now_ms;
     uint64_t wake_ms;        /* The mover's one timer; 0: not set. */
     size_t events, acts_max; /* Told to the mover; most of one step. */

@@ -187,6 +187,8 @@ static void execute(struct mover_blocking *b, struct mover_op *op)
     case MV_PUT_BUF:
     case MV_WORK:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         ck_abort_msg("not for a stream");

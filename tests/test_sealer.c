@@ -99,6 +99,8 @@ static void on_ask(void *arg, const struct mover_action *a)
     case MV_PUT_BUF:
     case MV_WORK:
     case MV_PROGRESS:
+    case MV_DROP:
+    case MV_SLOW:
     case MV_WAKE_AT:
     case MV_END:
         break;

@@ -71,6 +71,28 @@ START_TEST(test_sim_with_many_faults)
 }
 END_TEST
 
+/* Three stewards drip from the deposit on. The others are enough, and nobody
+ * waits for what takes a cell more than a minute; the oracles hold. */
+START_TEST(test_sim_with_stewards_that_drip)
+{
+    const struct sim_options o = {.seed = (uint64_t)_i + 1,
+                                  .faults = SIM_FAULTS_NONE,
+                                  .model_size = MODEL_SIZE,
+                                  .drips = true};
+    struct sim *w = sim_new(&o);
+    uint64_t began_us;
+
+    run_to(w, STORY_RECOVER);
+    began_us = w->now_us;
+    run_to(w, STORY_SETTLE);
+    ck_assert_uint_lt(w->now_us - began_us, 45 * SIM_SECOND);
+    run_to(w, STORY_DONE);
+    ck_assert_msg(!w->oracles->failed, "%s", w->oracles->text);
+    ck_assert_int_eq(story_phase(w), STORY_DONE);
+    sim_free(w);
+}
+END_TEST
+
 /* --- Oracles see what they are for --------------------------------------- */
 
 static struct sim *deposited(void)
@@ -192,6 +214,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_sim_without_faults, 0, 2);
     tcase_add_loop_test(tc, test_sim_with_some_faults, 0, 4);
     tcase_add_loop_test(tc, test_sim_with_many_faults, 0, 3);
+    tcase_add_loop_test(tc, test_sim_with_stewards_that_drip, 0, 4);
     suite_add_tcase(s, tc);
     tc = tcase_create("oracles");
     tcase_set_timeout(tc, 120);

@@ -22,6 +22,7 @@ import time
 import unittest
 
 from network_world import KILLED, LIMIT, Network, Programs, call, memory_high, spawn, tree, wait, write
+from proxy import Proxy
 
 Programs.cairn, Programs.cairnd, Programs.custodian, READER = (os.path.abspath(sys.argv.pop(1)) for _ in range(4))
 KILLS = int(os.environ.get("CAIRN_KILLS", "6"))
@@ -640,6 +641,39 @@ class Faults(NetworkCase):
         print(f"most memory, KiB: {high}", file=sys.stderr)
         for who, kib in high.items():
             self.assertTrue(0 < kib < 300 * 1024, (who, kib))
+
+
+class Slow(NetworkCase):
+    """Stewards that are reached, and give a few bytes a second."""
+
+    stewards = 4
+    code = ("-k", "2", "-n", "4", "-t", "2")
+
+    @classmethod
+    def prepare(cls):
+        net = cls.net
+        cls.proxies = {}
+        for s in net:
+            s.behind = f"{net.net}.{s.index + 100}:{net.port}"
+            proxy = Proxy((f"{net.net}.{s.index}", net.port), (f"{net.net}.{s.index + 100}", net.port))
+            cls.proxies[s.name] = proxy
+            cls.addClassCleanup(proxy.close)
+        super().prepare()
+
+    def test_a_steward_that_drips_holds_nothing_up(self):
+        net = self.net
+        model, cert, out = net.model("slow", 2 * MIB), self.path("slow.cert"), self.path("slow-restored")
+        net.deposit(model, "--certificate", cert, *self.code)
+        _, folder = net.release(cert, list(net)[:3])
+        shards = {s["shard"]: s["name"] for s in net.verify(cert)["stewards"]}
+        # Whoever recovers asks the first shards first. The handshake passes; then comes the table, and then cells.
+        slow = self.proxies[shards[0]]
+        slow.drip(4000)
+        said = net.recover(folder, out, "--patience", "3600").stderr.decode()
+        self.assertEqual(tree(out), tree(model))
+        self.assertTrue(slow.dripping)
+        self.assertEqual(said.count(f"{shards[0]} is slow: after "), 1, said)
+        self.assertLess(said.index(" is slow: after "), said.index("restoring: done"), said)
 
 
 class Care(NetworkCase):

@@ -99,6 +99,7 @@ class Steward:
         self.network, self.index = network, index
         self.name = f"Steward {index}"
         self.address = f"{network.net}.{index}:{network.port}"
+        self.behind = None  # Where it listens, if something else does at its address.
         self.home, self.custody = network.path(f"s{index}"), network.path(f"c{index}")
         self.op = network.path("operators", f"op{index}")
         self.card = network.path(f"s{index}.card")
@@ -111,7 +112,8 @@ class Steward:
         call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"operator of {self.name}", "-f", self.op, check=0)
         call(Programs.custodian, "init", "--home", self.custody, *custody_options, check=0)
         call(Programs.cairnd, "init", "--home", self.home, "--name", self.name, "--jurisdiction", f"J{self.index}",
-             "--provider", f"Provider {self.index}", "--listen", self.address,
+             "--provider", f"Provider {self.index}", "--listen", self.behind or self.address,
+             *(("--address", self.address) if self.behind else ()),
              "--custody", os.path.join(self.custody, "card"), "--custodian", os.path.join(self.custody, "socket"),
              "--operator", self.op + ".pub", "--reserve", "1MiB",
              *(() if "--capacity" in options else ("--capacity", "4GiB")), *options, check=0)
