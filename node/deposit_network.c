@@ -133,17 +133,16 @@ static int plan_make(struct network *w, const char *folder)
 {
     struct journal_plan *p = deposit_plan_new(&w->d);
     struct rng rng;
-    uint8_t random[32];
     int rv;
 
     if (p == NULL) {
         return ERR_NOMEM;
     }
     rng_init_system(&rng);
-    rng_bytes(&rng, random, sizeof(random));
+    rng_bytes(&rng, p->random.bytes, sizeof(p->random.bytes));
     p->net = w->self.net;
     p->author = w->self.id;
-    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, random);
+    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, p->random.bytes);
     rv = stewards_place(w, p);
     if (rv == OK) {
         rv = journal_create(&w->d.journal, folder, p, w->d.o->passphrase,
@@ -222,6 +221,7 @@ static int machine_new(struct network *w, struct rng *rng)
     config->node = w->self.keys->node;
     config->incarnation = w->self.keys->incarnation;
     config->deposit_id = p->deposit_id;
+    config->random = p->random;
     memcpy(config->label, p->label, sizeof(config->label));
     config->k = p->k;
     config->n = p->n;

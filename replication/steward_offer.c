@@ -6,8 +6,9 @@ static void offer_refuse(struct steward *s,
                          const char *text,
                          struct core_out *out)
 {
-    struct digest deposit = s->in.u.offer.deposit_id;
+    struct digest deposit;
 
+    message_offer_deposit(&deposit, &s->in.u.offer);
     steward_refuse(s, l->id, MESSAGE_OFFER, &deposit, status, text, out);
     steward_link_next(s, l);
 }
@@ -96,7 +97,7 @@ static void offer_new(struct steward *s,
     const struct message_offer *o = &s->in.u.offer;
     const char *missing = room_missing(s, o->size_max);
     struct steward_intake *in = intake_free(s);
-    struct steward_deposit d = {.id = o->deposit_id, .lab = o->lab};
+    struct steward_deposit d = {.lab = o->lab};
     struct merkle_range none;
 
     if (missing != NULL) {
@@ -108,6 +109,7 @@ static void offer_new(struct steward *s,
                      out);
         return;
     }
+    message_offer_deposit(&d.id, o);
     if (index != STEWARD_NONE) {
         d = s->deposits[index];
     }
@@ -252,6 +254,22 @@ static void offer_again(struct steward *s,
     }
 }
 
+/* That deposit is known from the manifest of another lab than the one that
+ * could make its id, and so from nobody who may speak of it. */
+static void offer_reclaim(struct steward *s,
+                          uint32_t index,
+                          struct core_out *out)
+{
+    struct steward_deposit *d = &s->deposits[index];
+    struct key manifest = key_manifest(&d->id);
+    struct key share = key_acknowledged(&d->id);
+
+    assert(!d->has_shard);
+    core_remove(out, key_slice(&manifest));
+    core_remove(out, key_slice(&share));
+    *d = (struct steward_deposit){.id = d->id, .lab = s->in.u.offer.lab};
+}
+
 void steward_on_offer(struct steward *s,
                       struct steward_link *l,
                       const struct core_event *ev,
@@ -260,8 +278,11 @@ void steward_on_offer(struct steward *s,
     const struct message_offer *o = &s->in.u.offer;
     const struct card *card = steward_link_card(s, l);
     const struct steward_intake *in = steward_intake_of_link(s, l->id);
-    uint32_t index = steward_deposit_find(s, &o->deposit_id);
+    struct digest id;
+    uint32_t index;
 
+    message_offer_deposit(&id, o);
+    index = steward_deposit_find(s, &id);
     if (card->role != CARD_LAB || !digest_equal(&o->lab, &card->id)) {
         offer_refuse(s, l, ERR_DENIED, "a lab deposits, and in its own name",
                      out);
@@ -278,7 +299,8 @@ void steward_on_offer(struct steward *s,
     } else if (index == STEWARD_NONE) {
         offer_new(s, l, index, out);
     } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {
-        offer_refuse(s, l, ERR_DENIED, "that deposit is of another lab", out);
+        offer_reclaim(s, index, out);
+        offer_new(s, l, index, out);
     } else if (s->deposits[index].has_shard) {
         offer_again(s, l, index, ev, out);
     } else {

@@ -809,7 +809,7 @@ START_TEST(test_steward_restored_from_a_backup_halts)
     ck_assert_uint_eq(has(0, 0), 1);
     world_crash(&w, 0);
     link = world_connect(&w, LAB, 0);
-    m.u.offer = (struct message_offer){.deposit_id = {.bytes = {1}},
+    m.u.offer = (struct message_offer){.random = {.bytes = {1}},
                                        .net = w.net,
                                        .lab = w.ids[LAB],
                                        .label = "m",

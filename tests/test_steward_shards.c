@@ -17,7 +17,7 @@ static const enum card_role roles[WORLD_MEMBERS] = {
 
 static struct world w;
 static struct test_feed feed;
-static struct digest deposit;
+static struct digest chance, deposit; /* The lab's deposit of |chance|. */
 static struct manifest manifest;
 /* The last of each that the lab heard. */
 static struct message_accept accepted;
@@ -100,6 +100,12 @@ static void on_link(struct world *world, unsigned member, uint64_t id, bool up)
 
 /* --- What the lab says --------------------------------------------------- */
 
+static void deposit_pick(uint8_t n)
+{
+    memset(chance.bytes, n, DIGEST_SIZE);
+    manifest_deposit_id(&deposit, &w.net, &w.ids[LAB], chance.bytes);
+}
+
 static void manifest_make(void)
 {
     struct scalar x;
@@ -155,7 +161,7 @@ static struct message offer_of(unsigned lab, uint16_t index, uint64_t leaves)
 {
     struct message m = {.type = MESSAGE_OFFER};
 
-    m.u.offer = (struct message_offer){.deposit_id = deposit,
+    m.u.offer = (struct message_offer){.random = chance,
                                        .net = w.net,
                                        .lab = w.ids[lab],
                                        .label = "model",
@@ -232,7 +238,7 @@ static void start_seed(uint64_t seed, unsigned stewards)
     world_open(&w, seed, stewards, roles);
     w.on_message = on_message;
     w.on_link = on_link;
-    memset(deposit.bytes, 0x5a, DIGEST_SIZE);
+    deposit_pick(1);
     test_feed_init(&feed, &w, LAB, 0);
     manifest_make();
     memset(&accepted, 0, sizeof(accepted));
@@ -524,7 +530,7 @@ START_TEST(test_shards_reserve_capacity)
     say(link, &m);
     ck_assert_uint_eq(accepts, 1);
     other = world_connect(&w, LAB, 0);
-    deposit.bytes[0] ^= 1;
+    deposit_pick(2);
     m = offer_of(LAB, 0, 57);
     say(other, &m);
     ck_assert_int_eq(refused.status, ERR_FULL);
@@ -535,7 +541,7 @@ START_TEST(test_shards_reserve_capacity)
     world_crash(&w, 0);
     ck_assert_uint_eq(counts(0).bytes_reserved, w.capacity);
     other = world_connect(&w, LAB, 0);
-    deposit.bytes[0] ^= 2;
+    deposit_pick(3);
     m = offer_of(LAB, 0, 1);
     say(other, &m);
     ck_assert_uint_eq(accepts, 2);
@@ -566,18 +572,13 @@ START_TEST(test_shards_offers_must_not_change)
     m = offer_of(LAB, 0, LEAVES + 5);
     say(link, &m);
     ck_assert_int_eq(refused.status, ERR_MISMATCH);
-    second = world_connect(&w, OTHER, 0);
-    m = offer_of(OTHER, 0, LEAVES + 4);
-    world_say(&w, OTHER, second, &m);
-    world_run(&w);
-    ck_assert_int_eq(refused.status, ERR_DENIED);
     /* One shard at a time on a link. */
-    deposit.bytes[0] ^= 1;
+    deposit_pick(2);
     m = offer_of(LAB, 0, LEAVES);
     say(link, &m);
     ck_assert_int_eq(refused.status, ERR_BUSY);
-    deposit.bytes[0] ^= 1;
-    ck_assert_uint_eq(refusals, 4);
+    deposit_pick(1);
+    ck_assert_uint_eq(refusals, 3);
     ck_assert_uint_eq(counts(0).shards_filling, 1);
     /* A second link takes over once the first has been stopped. */
     second = world_connect(&w, LAB, 0);
@@ -587,6 +588,65 @@ START_TEST(test_shards_offers_must_not_change)
     offer(second);
     ck_assert_uint_eq(accepts, 3);
     ck_assert_uint_eq(accepted.range.leaves, 7);
+    stop();
+}
+END_TEST
+
+/* A lab that knows another's deposit, and all that its id is made of, makes one
+ * of its own. */
+START_TEST(test_shards_of_another_lab_cannot_be_offered)
+{
+    uint64_t link = start(), other = world_connect(&w, OTHER, 0);
+    struct message m = offer_of(OTHER, 0, LEAVES);
+
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert(!digest_equal(&accepted.deposit_id, &deposit));
+    m = offer_of(LAB, 0, LEAVES);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_int_eq(refused.status, ERR_DENIED);
+    offer(link);
+    ck_assert_uint_eq(accepts, 2);
+    ck_assert(digest_equal(&accepted.deposit_id, &deposit));
+    stop();
+}
+END_TEST
+
+/* A lab's manifest under the id of another's deposit, which it was first to
+ * publish, makes room for that deposit. */
+START_TEST(test_shards_false_manifest_makes_room)
+{
+    uint64_t link = start(), other;
+    struct test_feed false_feed;
+    struct steward_deposit_info info;
+    uint8_t bytes[MANIFEST_SIZE_MAX];
+    size_t size = 0;
+
+    ck_assert_int_eq(manifest_encode(&manifest, bytes, sizeof(bytes), &size),
+                     OK);
+    test_feed_init(&false_feed, &w, OTHER, 0);
+    test_feed_append(&false_feed, &w.keys[OTHER], FEED_MANIFEST,
+                     slice_of(bytes, size));
+    other = world_connect(&w, OTHER, 0);
+    test_feed_say(&false_feed, &w, OTHER, other, 0, 1);
+    world_run(&w);
+    steward_deposit_info(w.nodes[0].s, 0, &info);
+    ck_assert(info.has_manifest && digest_equal(&info.lab, &w.ids[OTHER]));
+
+    offer(link);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 0);
+    fill(link, 0, LEAVES);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    world_crash(&w, 0);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 1);
+    steward_deposit_info(w.nodes[0].s, 0, &info);
+    ck_assert(digest_equal(&info.lab, &w.ids[LAB]));
+    ck_assert_int_eq(info.state, STEWARD_HELD);
+    test_feed_free(&false_feed);
     stop();
 }
 END_TEST
@@ -1107,6 +1167,8 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shards_offers_are_checked, 0, 6);
     tcase_add_test(tc, test_shards_reserve_capacity);
     tcase_add_test(tc, test_shards_offers_must_not_change);
+    tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
+    tcase_add_test(tc, test_shards_false_manifest_makes_room);
     tcase_add_test(tc, test_shards_final_leaves_stay);
     tcase_add_test(tc, test_shards_go_on_after_a_cut);
     tcase_add_test(tc, test_shards_are_read_by_those_who_may);
