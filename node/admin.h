@@ -54,6 +54,8 @@ struct admin_status {
         uint64_t shares;  /* As it said last. */
         char text[LINK_TEXT_SIZE];
     } custodian;
+    /* By index in the charter. */
+    struct steward_member_info members[CHARTER_MEMBERS_MAX];
     bool database_ok;
     char database_text[ERRMSG_SIZE];
 };

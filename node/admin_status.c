@@ -194,6 +194,27 @@ static json_t *bytes_json(const struct admin_view *v, json_t *trouble)
                      rv == OK ? json_integer((json_int_t)space) : json_null());
 }
 
+/* What the shards of each lab take. */
+static json_t *labs_json(const struct admin_view *v)
+{
+    const struct charter *c = v->config->charter;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->members_len; i++) {
+        const struct steward_member_info *m = &v->status->members[i];
+        const struct card *card = &c->members[i].card;
+
+        if (card->role == CARD_LAB) {
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:o, s:I, s:I}", "member", card->name,
+                                "id", admin_hex(&card->id), "bytes",
+                                (json_int_t)m->shard_bytes, "quota",
+                                (json_int_t)m->shard_quota));
+        }
+    }
+    return list;
+}
+
 /* Words with a path in them, which need not be UTF-8, or were cut off. */
 static json_t *words_json(const char *words)
 {
@@ -287,14 +308,15 @@ void admin_answer_status(const struct admin_view *v, struct admin_answer *a)
 
     trouble_note(v, trouble);
     more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:I, s:o, s:{s:b, s:o}}",
+        "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:I, s:o, "
+        "s:{s:b, s:o}}",
         "network", network_json(v), "links", links_json(v), "stewards",
         stewards_json(v), "feeds", feeds_json(v, trouble), "shards", "held",
         (json_int_t)v->counts.shards_held, "filling",
         (json_int_t)v->counts.shards_filling, "bytes", bytes_json(v, trouble),
-        "custodian", custodian_json(s, trouble), "deposits",
-        (json_int_t)v->deposits_len, "releases", releases_json(v), "database",
-        "ok", s->database_ok, "text",
+        "labs", labs_json(v), "custodian", custodian_json(s, trouble),
+        "deposits", (json_int_t)v->deposits_len, "releases", releases_json(v),
+        "database", "ok", s->database_ok, "text",
         s->database_ok ? json_null() : words_json(s->database_text));
     if (rest == NULL || more == NULL || json_object_update(rest, more) != 0) {
         abort();

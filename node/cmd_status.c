@@ -97,6 +97,7 @@ static void print_holdings(const json_t *s)
 {
     const json_t *shards = json_object_get(s, "shards");
     const json_t *bytes = json_object_get(s, "bytes");
+    const json_t *labs = json_object_get(s, "labs");
     const json_t *releases = json_object_get(s, "releases");
     char held[TEXT_SIZE], reserved[TEXT_SIZE], capacity[TEXT_SIZE];
     char left[TEXT_SIZE];
@@ -108,6 +109,14 @@ static void print_holdings(const json_t *s)
            "on the disk\n",
            size(held, bytes, "held"), size(reserved, bytes, "reserved"),
            size(capacity, bytes, "capacity"), size(left, bytes, "volume_free"));
+    for (size_t i = 0; i < json_array_size(labs); i++) {
+        const json_t *l = json_array_get(labs, i);
+        char member[CMD_TEXT_SIZE];
+
+        printf("           %-24s %s of %s\n",
+               cmd_json_text(member, l, "member"), size(held, l, "bytes"),
+               size(left, l, "quota"));
+    }
     printf("deposits   %lld known\n",
            (long long)cmd_json_int(s, "deposits", 0));
     printf("releases   %lld known, %lld open\n",

@@ -44,7 +44,9 @@ struct config {
     char data[CONFIG_PATH_MAX + 1];    /* Absolute: the volume, ... */
     uint8_t volume_id[VOLUME_ID_SIZE]; /* ... and which it must be. */
     uint64_t capacity;                 /* Bytes that shards may take. */
-    uint64_t reserve;                  /* Bytes of the volume that stay free. */
+    /* The same for one lab; 0: an equal share for each lab. */
+    uint64_t lab_quota;
+    uint64_t reserve; /* Bytes of the volume that stay free. */
     /* The socket of the custodian, absolute; empty: there is none. */
     char custodian[CONFIG_PATH_MAX + 1];
     enum log_format log_format;

@@ -41,3 +41,17 @@ void depositor_text_number(struct depositor_text *t, uint64_t v)
     } while (v > 0);
     depositor_text_put(t, digits + at);
 }
+
+void depositor_text_size(struct depositor_text *t, uint64_t bytes)
+{
+    static const char *const units[] = {" bytes", " KiB", " MiB", " GiB",
+                                        " TiB"};
+    size_t unit = 0;
+
+    while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes / 1024 >= 10) {
+        bytes /= 1024;
+        unit++;
+    }
+    depositor_text_number(t, bytes);
+    depositor_text_put(t, units[unit]);
+}

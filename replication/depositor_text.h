@@ -13,5 +13,7 @@ struct depositor_text {
 void depositor_text_init(struct depositor_text *t, char *out, size_t max);
 void depositor_text_put(struct depositor_text *t, const char *text);
 void depositor_text_number(struct depositor_text *t, uint64_t v);
+/* "1536 MiB": a whole number of two digits or more, cut off. */
+void depositor_text_size(struct depositor_text *t, uint64_t bytes);
 
 #endif /* CAIRN_REPLICATION_DEPOSITOR_TEXT_H */

@@ -57,6 +57,9 @@ struct steward_config {
     struct sign_key node; /* N; secret. */
     uint32_t incarnation;
     uint64_t capacity; /* Bytes that shards may take; OFFERs beyond: refused. */
+    /* The same for the shards of one lab; 0: each lab of the charter has an
+     * equal share of |capacity|. */
+    uint64_t lab_quota;
     struct rng *rng;
 };
 
@@ -177,6 +180,15 @@ size_t steward_deposits(const struct steward *s);
 void steward_deposit_info(const struct steward *s,
                           size_t i,
                           struct steward_deposit_info *info);
+
+/* What a member takes here, by its index in the charter, for displays. */
+struct steward_member_info {
+    uint64_t shard_bytes; /* Of a lab: held and reserved, ... */
+    uint64_t shard_quota; /* ... and what it may have. */
+};
+void steward_member_info(const struct steward *s,
+                         size_t i,
+                         struct steward_member_info *info);
 
 /* Some 4 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
  * fill. ERR_DENIED: |self| is no steward of the charter, or |node| not its key.

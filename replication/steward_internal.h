@@ -19,6 +19,7 @@
  *   steward_forks.c     proofs of forks
  *   steward_sync.c      HEADS and WANT: what others get
  *   steward_wants.c     HEADS and WANT: what we lack
+ *   steward_quotas.c    what one member may take
  *   steward_deposits.c  the table of deposits
  *   steward_offer.c     OFFER
  *   steward_reads.c     COMMIT, READ
@@ -283,6 +284,12 @@ struct steward_client_slot {
     uint8_t bytes[RELEASE_REQUEST_MAX];
 };
 
+/* What a member takes of this steward; all of it follows from rows. */
+struct steward_member {
+    uint64_t shard_bytes; /* Reserved and held, of a lab's deposits. */
+    uint32_t shards, deposits;
+};
+
 struct steward {
     struct steward_config config; /* Without its secret. */
     struct sign_key *node;        /* N, in locked memory. */
@@ -298,6 +305,7 @@ struct steward {
     uint32_t *deposits_order;         /* By id; behind |len|: free ones. */
     uint32_t deposits_len, deposits_max;
     uint32_t shards_filling, shards_held, seals_due;
+    struct steward_member members[CHARTER_MEMBERS_MAX]; /* By index there. */
     uint64_t bytes_reserved, bytes_held;
     uint64_t expiry_ms;
 
@@ -514,6 +522,20 @@ bool steward_want_answered(struct steward *s,
 void steward_want_end(struct steward *s, struct steward_link *l);
 /* Close one link that lets us wait; false when there is none. */
 bool steward_wants_expire(struct steward *s, struct core_out *out);
+
+/* --- steward_quotas.c ---------------------------------------------------- */
+/* NULL: no member. */
+struct steward_member *steward_member_of(struct steward *s,
+                                         const struct digest *id);
+/* May that lab have one more shard of |size| bytes? Else |text| says why not.
+ */
+bool steward_lab_has_room(const struct steward *s,
+                          uint32_t lab,
+                          uint64_t size,
+                          char text[MESSAGE_TEXT_MAX + 1]);
+/* May one more of its manifests, of a deposit without a shard here, be known?
+ */
+bool steward_lab_may_publish(struct steward *s, const struct digest *lab);
 
 /* --- steward_deposits.c -------------------------------------------------- */
 /* Index, or STEWARD_NONE. Adding moves the deposits in memory. */

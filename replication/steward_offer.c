@@ -71,8 +71,12 @@ static void intake_start(struct steward *s,
 
 /* --- OFFER --------------------------------------------------------------- */
 
-/* Why this steward has no room for that shard; NULL when it has. */
-static const char *room_missing(const struct steward *s, uint64_t size)
+/* Why this steward has no room for that shard; NULL when it has. |text| is
+ * room for it. */
+static const char *room_missing(const struct steward *s,
+                                const struct steward_link *l,
+                                uint64_t size,
+                                char text[MESSAGE_TEXT_MAX + 1])
 {
     uint64_t used = s->bytes_reserved + s->bytes_held;
 
@@ -84,7 +88,7 @@ static const char *room_missing(const struct steward *s, uint64_t size)
         return "this steward has no capacity left for a shard of that size; "
                "ask its operators for more, or choose another steward";
     }
-    return NULL;
+    return steward_lab_has_room(s, l->member, size, text) ? NULL : text;
 }
 
 /* A shard that is not here yet. With a manifest, in s->manifest, the shard is
@@ -95,7 +99,8 @@ static void offer_new(struct steward *s,
                       struct core_out *out)
 {
     const struct message_offer *o = &s->in.u.offer;
-    const char *missing = room_missing(s, o->size_max);
+    char text[MESSAGE_TEXT_MAX + 1];
+    const char *missing = room_missing(s, l, o->size_max, text);
     struct steward_intake *in = intake_free(s);
     struct steward_deposit d = {.lab = o->lab};
     struct merkle_range none;
@@ -255,7 +260,7 @@ static void offer_again(struct steward *s,
 }
 
 /* That deposit is known from the manifest of another lab than the one that
- * could make its id, and so from nobody who may speak of it. */
+ * could make its id, and so from nobody who may speak of it: it goes. */
 static void offer_reclaim(struct steward *s,
                           uint32_t index,
                           struct core_out *out)
@@ -264,10 +269,10 @@ static void offer_reclaim(struct steward *s,
     struct key manifest = key_manifest(&d->id);
     struct key share = key_acknowledged(&d->id);
 
-    assert(!d->has_shard);
     core_remove(out, key_slice(&manifest));
     core_remove(out, key_slice(&share));
-    *d = (struct steward_deposit){.id = d->id, .lab = s->in.u.offer.lab};
+    d->has_manifest = false;
+    steward_deposit_remove(s, index);
 }
 
 void steward_on_offer(struct steward *s,
@@ -300,7 +305,7 @@ void steward_on_offer(struct steward *s,
         offer_new(s, l, index, out);
     } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {
         offer_reclaim(s, index, out);
-        offer_new(s, l, index, out);
+        offer_new(s, l, STEWARD_NONE, out);
     } else if (s->deposits[index].has_shard) {
         offer_again(s, l, index, ev, out);
     } else {

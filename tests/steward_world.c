@@ -874,6 +874,7 @@ void world_boot(struct world *w, unsigned node)
         .self = w->ids[node],
         .node = w->keys[node],
         .capacity = w->capacity,
+        .lab_quota = w->lab_quota,
         .rng = &w->rng,
     };
 
@@ -942,6 +943,7 @@ void world_open(struct world *w,
     w->mono_ms = 1000;
     w->wall_ms = 1700000000000U;
     w->capacity = 1 << 20;
+    w->lab_quota = w->capacity;
     w->stewards = stewards;
     memset(w->net.bytes, 0x11, DIGEST_SIZE);
     w->charter.hash = w->net;

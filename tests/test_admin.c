@@ -5,7 +5,7 @@
 /* What is said of the node is what the owner and the catalogue say. */
 START_TEST(test_admin_status_is_of_this_node)
 {
-    json_t *json, *feeds;
+    json_t *json, *feeds, *labs;
     json_int_t entries = 0;
 
     receipt_put(0);
@@ -28,6 +28,21 @@ START_TEST(test_admin_status_is_of_this_node)
         entries += number(json_array_get(feeds, i), "entries");
     }
     ck_assert_int_eq(entries, 3);
+    labs = json_object_get(json, "labs");
+    ck_assert_uint_gt(json_array_size(labs), 0);
+    for (size_t i = 0; i < json_array_size(labs); i++) {
+        const json_t *lab = json_array_get(labs, i);
+        struct digest id;
+
+        hex_read(text(lab, "id"), id.bytes, DIGEST_SIZE);
+        for (size_t m = 0; m < charter->members_len; m++) {
+            if (digest_equal(&charter->members[m].card.id, &id)) {
+                ck_assert_int_eq(charter->members[m].card.role, CARD_LAB);
+                ck_assert_int_eq(number(lab, "bytes"), (json_int_t)m + 1);
+            }
+        }
+        ck_assert_int_eq(number(lab, "quota"), 100);
+    }
     /* One of six others is linked, and the custodian is not there. */
     ck_assert_uint_eq(json_array_size(json_object_get(json, "trouble")), 2);
     json_decref(json);

@@ -553,6 +553,80 @@ START_TEST(test_shards_reserve_capacity)
 }
 END_TEST
 
+static struct steward_member_info taken(unsigned member)
+{
+    struct steward_member_info info = {.shard_quota = 0};
+
+    for (size_t i = 0; i < w.charter.members_len; i++) {
+        if (digest_equal(&w.charter.members[i].card.id, &w.ids[member])) {
+            steward_member_info(w.nodes[0].s, i, &info);
+        }
+    }
+    return info;
+}
+
+/* A lab has its quota and no more, whatever room there is; another has its own,
+ * and what is counted is what the rows say. */
+START_TEST(test_shards_labs_have_quotas)
+{
+    uint64_t link, other;
+    struct message m;
+
+    start();
+    w.lab_quota = 100ULL * LEAF_SIZE;
+    world_crash(&w, 0);
+    link = world_connect(&w, LAB, 0);
+    m = offer_of(LAB, 0, 101);
+    say(link, &m);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_msg(strstr(refused.text, "may take 400 KiB of this steward, of "
+                                       "which you have 400 KiB left") != NULL,
+                  "%s", refused.text);
+    offer(link);
+    ck_assert_uint_eq(accepts, 1);
+    fill(link, 0, LEAVES);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, (LEAVES + 4) * LEAF_SIZE);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    world_crash(&w, 0);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    ck_assert_uint_eq(taken(LAB).shard_quota, 100ULL * LEAF_SIZE);
+    link = world_connect(&w, LAB, 0);
+    deposit_pick(2);
+    m = offer_of(LAB, 0, 100 - LEAVES + 1);
+    say(link, &m);
+    ck_assert_uint_eq(accepts, 1);
+    m = offer_of(LAB, 0, 100 - LEAVES);
+    say(link, &m);
+    ck_assert_uint_eq(accepts, 2);
+    other = world_connect(&w, OTHER, 0);
+    m = offer_of(OTHER, 0, 100);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 3);
+    ck_assert_uint_eq(taken(OTHER).shard_bytes, 100ULL * LEAF_SIZE);
+    /* What is given up is had again. */
+    world_pass(&w, 31 * DAY_MS);
+    world_pass(&w, DAY_MS); /* What still came in was stopped first. */
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    ck_assert_uint_eq(taken(OTHER).shard_bytes, 0);
+    stop();
+}
+END_TEST
+
+/* Without a quota of their own the labs of the charter share alike. */
+START_TEST(test_shards_labs_share_alike)
+{
+    start();
+    w.lab_quota = 0;
+    world_crash(&w, 0);
+    ck_assert_uint_eq(taken(LAB).shard_quota, w.capacity / 3);
+    ck_assert_uint_eq(taken(AUDITOR).shard_quota, 0);
+    stop();
+}
+END_TEST
+
 /* The same offer resumes; one that differs is refused and changes nothing. */
 START_TEST(test_shards_offers_must_not_change)
 {
@@ -1166,6 +1240,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_have_one_manifest);
     tcase_add_loop_test(tc, test_shards_offers_are_checked, 0, 6);
     tcase_add_test(tc, test_shards_reserve_capacity);
+    tcase_add_test(tc, test_shards_labs_have_quotas);
+    tcase_add_test(tc, test_shards_labs_share_alike);
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
     tcase_add_test(tc, test_shards_false_manifest_makes_room);
