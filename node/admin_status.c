@@ -146,14 +146,18 @@ static json_t *feeds_json(const struct admin_view *v, json_t *trouble)
         (void)json_array_append_new(trouble, json_string(errmsg));
     }
     for (size_t i = 0; i < c->members_len; i++) {
+        const struct steward_member_info *m = &v->status->members[i];
         const struct card *card = &c->members[i].card;
 
         (void)json_array_append_new(
-            list, json_pack("{s:s, s:o, s:s, s:o}", "member", card->name, "id",
-                            admin_hex(&card->id), "role", role_name(card->role),
-                            "entries",
-                            rv == OK ? json_integer((json_int_t)counts[i])
-                                     : json_null()));
+            list,
+            json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:b}", "member",
+                      card->name, "id", admin_hex(&card->id), "role",
+                      role_name(card->role), "entries",
+                      rv == OK ? json_integer((json_int_t)counts[i])
+                               : json_null(),
+                      "bytes", (json_int_t)m->feed_bytes, "quota",
+                      (json_int_t)m->feed_quota, "over_quota", m->feed_full));
     }
     free(page);
     return list;
@@ -271,6 +275,14 @@ static void trouble_note(const struct admin_view *v, json_t *trouble)
         (void)json_array_append_new(
             trouble, json_sprintf("links to %d of %d other stewards only",
                                   (int)linked, (int)others));
+    }
+    for (size_t i = 0; i < c->members_len; i++) {
+        if (v->status->members[i].feed_full) {
+            (void)json_array_append_new(
+                trouble, json_sprintf("the feed of %s is over its quota; "
+                                      "nothing more of it is taken",
+                                      c->members[i].card.name));
+        }
     }
     if (!v->status->database_ok) {
         (void)json_array_append_new(trouble,

@@ -115,7 +115,8 @@ static json_t *config_json(const struct config *c)
     char volume[2 * VOLUME_ID_SIZE + 1];
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s, "
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, "
+        "s:s, "
         "s:s}",
         "name", c->name, "organisation", c->organisation, "jurisdiction",
         c->jurisdiction, "provider", c->provider, "addresses",
@@ -126,8 +127,9 @@ static json_t *config_json(const struct config *c)
         "data", c->data, "volume",
         text_hex(volume, c->volume_id, VOLUME_ID_SIZE), "capacity",
         (json_int_t)c->capacity, "lab-quota", (json_int_t)c->lab_quota,
-        "reserve", (json_int_t)c->reserve, "custodian", c->custodian,
-        "log-format", log_format_name(c->log_format));
+        "feed-quota", (json_int_t)c->feed_quota, "reserve",
+        (json_int_t)c->reserve, "custodian", c->custodian, "log-format",
+        log_format_name(c->log_format));
 }
 
 static void config_show(const struct config *c)
@@ -159,6 +161,7 @@ static void config_show(const struct config *c)
     printf("lab-quota     %s\n", c->lab_quota != 0
                                      ? text_size(size, c->lab_quota)
                                      : "an equal share for each lab");
+    printf("feed-quota    %s\n", text_size(size, c->feed_quota));
     printf("reserve       %s\n", text_size(size, c->reserve));
     printf("custodian     %s\n", c->custodian[0] != '\0' ? c->custodian : "-");
     printf("log-format    %s\n", log_format_name(c->log_format));

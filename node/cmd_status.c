@@ -80,7 +80,7 @@ static void print_feeds(const json_t *s)
     printf("feeds      entries that are here\n");
     for (size_t i = 0; i < json_array_size(feeds); i++) {
         const json_t *f = json_array_get(feeds, i);
-        char member[CMD_TEXT_SIZE], role[CMD_TEXT_SIZE];
+        char member[CMD_TEXT_SIZE], role[CMD_TEXT_SIZE], bytes[TEXT_SIZE];
         json_int_t entries = cmd_json_int(f, "entries", -1);
 
         printf("           %-24s %-9s ", cmd_json_text(member, f, "member"),
@@ -88,7 +88,10 @@ static void print_feeds(const json_t *s)
         if (entries < 0) {
             printf("unknown\n");
         } else {
-            printf("%lld\n", (long long)entries);
+            printf("%lld, %s%s\n", (long long)entries, size(bytes, f, "bytes"),
+                   json_is_true(json_object_get(f, "over_quota"))
+                       ? ", OVER QUOTA"
+                       : "");
         }
     }
 }

@@ -181,6 +181,12 @@ static int lab_quota_put(struct config *c, const char *value, char *errmsg)
     return size_put(&c->lab_quota, 0, CONFIG_CAPACITY_MAX, value, errmsg);
 }
 
+static int feed_quota_put(struct config *c, const char *value, char *errmsg)
+{
+    return size_put(&c->feed_quota, CONFIG_FEED_MIN, CONFIG_CAPACITY_MAX, value,
+                    errmsg);
+}
+
 static int reserve_put(struct config *c, const char *value, char *errmsg)
 {
     return size_put(&c->reserve, 0, CONFIG_CAPACITY_MAX, value, errmsg);
@@ -211,6 +217,7 @@ const struct config_key config_keys[] = {
     {"volume", false, false, volume_put},
     {"capacity", false, false, capacity_put},
     {"lab-quota", false, true, lab_quota_put},
+    {"feed-quota", false, true, feed_quota_put},
     {"reserve", false, true, reserve_put},
     {"custodian", false, true, custodian_put},
     {"log-format", false, true, log_format_put},

@@ -131,11 +131,29 @@ static void act_check(void *arg, uint64_t id, struct slice bytes)
 
 /* --- The machine --------------------------------------------------------- */
 
+/* Tell of members whose feeds have become full. */
+static void feeds_tell(struct daemon *d)
+{
+    uint64_t full = steward_feeds_full(d->steward);
+
+    for (uint32_t i = 0; i < d->charter->members_len; i++) {
+        if (((full & ~d->feeds_full) >> i & 1) != 0) {
+            log_put(&d->log, LOG_WARNING,
+                    "the feed of %s is over quota: nothing more of it is taken",
+                    d->charter->members[i].card.name);
+        }
+    }
+    d->feeds_full = full;
+}
+
 static void on_step(void *machine,
                     const struct core_event *ev,
                     struct core_out *out)
 {
-    steward_step(machine, ev, out);
+    struct daemon *d = machine;
+
+    steward_step(d->steward, ev, out);
+    feeds_tell(d);
 }
 
 static void on_started(void *arg)
@@ -189,7 +207,7 @@ int daemon_core_start(struct daemon *d)
         .loop = &d->loop,
         .store = d->store,
         .step = on_step,
-        .machine = d->steward,
+        .machine = d,
         .starts = starts,
         .starts_len = sizeof(starts) / sizeof(starts[0]),
         .send = act_send,

@@ -79,6 +79,7 @@ _Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
 
 struct steward_feed {
     struct feed_tip tip;
+    uint64_t bytes; /* Of its entries and the proof of its fork. */
     /* Ids of the entries that came last, by seq modulo STEWARD_RECENT; zero
      * when it was before the start. What is pushed comes from many sides. */
     struct digest recent[STEWARD_RECENT];
@@ -168,7 +169,7 @@ struct steward_link {
     size_t heads_len, part, head;
     bool heads_open; /* The other side has more of them. */
     bool heads_due;  /* Ours are to be said again. */
-    bool again;      /* A feed was left to another link. */
+    bool again;      /* A feed was left to another link, or to later. */
     bool look;       /* Look for something to want. */
     struct steward_gap gaps[STEWARD_GAPS_MAX];
     size_t gaps_len;
@@ -288,6 +289,16 @@ struct steward_client_slot {
 struct steward_member {
     uint64_t shard_bytes; /* Reserved and held, of a lab's deposits. */
     uint32_t shards, deposits;
+    uint64_t feed_bytes; /* Stored, in all incarnations. */
+    /* What may be taken at once, as it was at |feed_ms|. */
+    uint64_t feed_tokens, feed_ms;
+};
+
+/* May more of a member's feed be taken? */
+enum steward_feed_room {
+    FEED_OPEN,
+    FEED_SLOW, /* Later. */
+    FEED_FULL
 };
 
 struct steward {
@@ -308,6 +319,7 @@ struct steward {
     struct steward_member members[CHARTER_MEMBERS_MAX]; /* By index there. */
     uint64_t bytes_reserved, bytes_held;
     uint64_t expiry_ms;
+    uint64_t again_ms; /* Feeds that were too fast are looked at again; or 0. */
 
     struct steward_link links[STEWARD_LINKS_MAX];
     uint32_t turn;
@@ -504,6 +516,14 @@ void steward_on_served(struct steward *s,
 void steward_on_heads(struct steward *s,
                       struct steward_link *l,
                       struct core_out *out);
+/* More of that feed is at the other side of the link, which may not be taken
+ * yet. */
+void steward_gap_later(struct steward_link *l,
+                       const struct digest *author,
+                       uint32_t incarnation,
+                       uint64_t len);
+/* Links look again at what they have left to later. */
+void steward_wants_again(struct steward *s);
 /* Remember a gap; false when there are too many. */
 bool steward_gap_add(struct steward_link *l,
                      const struct digest *author,
@@ -536,6 +556,16 @@ bool steward_lab_has_room(const struct steward *s,
 /* May one more of its manifests, of a deposit without a shard here, be known?
  */
 bool steward_lab_may_publish(struct steward *s, const struct digest *lab);
+/* May |size| bytes of that member's feed be taken now? When it is later, the
+ * machine wakes then. */
+enum steward_feed_room steward_feed_room(struct steward *s,
+                                         const struct digest *author,
+                                         uint64_t size);
+/* They were stored; |taken|: they came from others. */
+void steward_feed_count(struct steward *s,
+                        struct steward_feed *f,
+                        uint64_t size,
+                        bool taken);
 
 /* --- steward_deposits.c -------------------------------------------------- */
 /* Index, or STEWARD_NONE. Adding moves the deposits in memory. */

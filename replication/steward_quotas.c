@@ -76,6 +76,73 @@ bool steward_lab_may_publish(struct steward *s, const struct digest *lab)
     return m != NULL && m->deposits - m->shards < lab_part(s);
 }
 
+/* --- Feeds --------------------------------------------------------------- */
+
+static uint64_t feed_quota(const struct steward *s)
+{
+    return s->config.feed_quota != 0 ? s->config.feed_quota
+                                     : STEWARD_FEED_QUOTA;
+}
+
+static bool feed_is_full(const struct steward *s, uint32_t member)
+{
+    return member != s->self_member &&
+           s->members[member].feed_bytes >= feed_quota(s);
+}
+
+static void tokens_fill(const struct steward *s, struct steward_member *m)
+{
+    uint64_t full_ms = STEWARD_FEED_BURST * 1000 / STEWARD_FEED_RATE;
+    uint64_t ms = s->mono_ms - m->feed_ms;
+
+    m->feed_ms = s->mono_ms;
+    m->feed_tokens +=
+        ms < full_ms ? ms * STEWARD_FEED_RATE / 1000 : STEWARD_FEED_BURST;
+    if (m->feed_tokens > STEWARD_FEED_BURST) {
+        m->feed_tokens = STEWARD_FEED_BURST;
+    }
+}
+
+enum steward_feed_room steward_feed_room(struct steward *s,
+                                         const struct digest *author,
+                                         uint64_t size)
+{
+    uint32_t member = steward_member_index(s, author);
+    struct steward_member *m;
+    uint64_t at_ms;
+
+    assert(member != STEWARD_NONE && size <= MESSAGE_SIZE_MAX);
+    if (feed_is_full(s, member)) {
+        return FEED_FULL;
+    }
+    m = &s->members[member];
+    tokens_fill(s, m);
+    if (member == s->self_member || m->feed_tokens >= size) {
+        return FEED_OPEN;
+    }
+    at_ms = s->mono_ms + 1 +
+            (MESSAGE_SIZE_MAX - m->feed_tokens) * 1000 / STEWARD_FEED_RATE;
+    if (s->again_ms == 0 || s->again_ms > at_ms) {
+        s->again_ms = at_ms;
+    }
+    return FEED_SLOW;
+}
+
+void steward_feed_count(struct steward *s,
+                        struct steward_feed *f,
+                        uint64_t size,
+                        bool taken)
+{
+    struct steward_member *m = steward_member_of(s, &f->tip.author);
+
+    assert(m != NULL);
+    f->bytes += size;
+    m->feed_bytes += size;
+    if (taken) {
+        m->feed_tokens -= size < m->feed_tokens ? size : m->feed_tokens;
+    }
+}
+
 /* --- For displays -------------------------------------------------------- */
 
 void steward_member_info(const struct steward *s,
@@ -88,5 +155,18 @@ void steward_member_info(const struct steward *s,
     *info = (struct steward_member_info){
         .shard_bytes = s->members[i].shard_bytes,
         .shard_quota = c->members[i].card.role == CARD_LAB ? lab_quota(s) : 0,
+        .feed_bytes = s->members[i].feed_bytes,
+        .feed_quota = feed_quota(s),
+        .feed_full = feed_is_full(s, (uint32_t)i),
     };
+}
+
+uint64_t steward_feeds_full(const struct steward *s)
+{
+    uint64_t full = 0;
+
+    for (uint32_t i = 0; i < s->config.charter->members_len; i++) {
+        full |= (uint64_t)(feed_is_full(s, i) ? 1 : 0) << i;
+    }
+    return full;
 }

@@ -875,6 +875,7 @@ void world_boot(struct world *w, unsigned node)
         .node = w->keys[node],
         .capacity = w->capacity,
         .lab_quota = w->lab_quota,
+        .feed_quota = w->feed_quota,
         .rng = &w->rng,
     };
 
