@@ -198,11 +198,11 @@ static void on_halt(void *arg, const char *text)
 
 int daemon_core_start(struct daemon *d)
 {
-    static const uint8_t kinds[] = {KEY_TIP, KEY_SHARD, KEY_MANIFEST,
-                                    KEY_ACKNOWLEDGED, KEY_RELEASE};
+    static const uint8_t kinds[] = {KEY_TIP,          KEY_SHARD,   KEY_MANIFEST,
+                                    KEY_ACKNOWLEDGED, KEY_RELEASE, KEY_WAITING};
     const struct slice starts[] = {
         slice_of(&kinds[0], 1), slice_of(&kinds[1], 1), slice_of(&kinds[2], 1),
-        slice_of(&kinds[3], 1), slice_of(&kinds[4], 1)};
+        slice_of(&kinds[3], 1), slice_of(&kinds[4], 1), slice_of(&kinds[5], 1)};
     const struct core_run_config config = {
         .loop = &d->loop,
         .store = d->store,

@@ -173,6 +173,9 @@ static void on_start(struct steward *s, const struct core_event *ev)
         case KEY_RELEASE:
             steward_release_start(s, row);
             break;
+        case KEY_WAITING:
+            steward_waiting_start(s, row);
+            break;
         default: /* Rows that are read when they are needed. */
             break;
         }

@@ -40,9 +40,9 @@
  * what comes faster waits at those who have it. Nobody else's entries wait for
  * it, and our own feed is not bounded.
  *
- * EV_START brings the rows 'T', 'D', 'M', 'A' and 'R' of keys.h, in any order.
- * Only ACT_CHECK is marked |now|. Every job that was started ends with one
- * EV_JOB whose status is not positive, a canceled one too. */
+ * EV_START brings the rows 'T', 'D', 'M', 'A', 'R' and 'U' of keys.h, in any
+ * order. Only ACT_CHECK is marked |now|. Every job that was started ends with
+ * one EV_JOB whose status is not positive, a canceled one too. */
 
 #define STEWARD_LINKS_MAX     128
 #define STEWARD_FEEDS_MAX     1024 /* Author and incarnation. */
@@ -204,7 +204,7 @@ void steward_member_info(const struct steward *s,
 /* Those whose feeds are full: bits by index in the charter. */
 uint64_t steward_feeds_full(const struct steward *s);
 
-/* Some 4 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
+/* Some 6 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
  * fill. ERR_DENIED: |self| is no steward of the charter, or |node| not its key.
  */
 MUST_CHECK int steward_new(struct steward **out,

@@ -29,6 +29,7 @@
  *   steward_custody.c   what is asked of the custodian, and its answers
  *   steward_releases.c  the table of releases
  *   steward_votes.c     entries about releases, as they are applied
+ *   steward_waiting.c   votes on requests that are not known
  *   steward_papers.c    the values of the rows of releases
  *   steward_desk.c      reading a release's rows and drawing conclusions
  *   steward_clients.c   EV_CLIENT
@@ -61,6 +62,10 @@
 #define STEWARD_LINKS_PER_RELEASE 4U
 #define STEWARD_RECIPIENTS_MAX    32U
 #define STEWARD_POLICY_TEXT       120U
+/* Votes and holdings of a member that wait for their requests. */
+#define STEWARD_WAITING_VOTES    512U
+#define STEWARD_WAITING_HOLDINGS 256U
+#define STEWARD_WAITING_MAX      (STEWARD_WAITING_VOTES + STEWARD_WAITING_HOLDINGS)
 /* Deposits that are known of, in custody here or not. */
 #define STEWARD_DEPOSITS_MAX (2U * STEWARD_SHARDS_MAX)
 
@@ -69,8 +74,12 @@ _Static_assert(CHARTER_MEMBERS_MAX + STEWARD_APPLY_MAX + STEWARD_SEALS_MAX +
                        STEWARD_DROPS_MAX + STEWARD_HEADS_PARTS + 4 <=
                    CORE_ACTS_MAX,
                "the actions of a step fit");
-/* An entry writes itself, its tip, a manifest and a shard; a fork two more. */
-_Static_assert(4 * STEWARD_APPLY_MAX + STEWARD_SEALS_MAX + 8 <= CORE_OPS_MAX,
+/* An entry writes itself, its tip, and a manifest and a shard, or a vote and
+ * its slot, and removes another vote; a fork writes two more. A request may
+ * make another release be forgotten, with the votes of all members. */
+_Static_assert(5 * STEWARD_APPLY_MAX + STEWARD_SEALS_MAX + 12 +
+                       2 * CHARTER_MEMBERS_MAX <=
+                   CORE_OPS_MAX,
                "the rows of a step fit");
 _Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
 
@@ -285,6 +294,13 @@ struct steward_client_slot {
     uint8_t bytes[RELEASE_REQUEST_MAX];
 };
 
+/* A row, 'V', 'C' or 'H', about a release that was not known: its id or, of a
+ * holding, the hash of the decision. */
+struct steward_waiting {
+    uint8_t kind; /* enum key_kind; 0: a free slot. */
+    struct digest id;
+};
+
 /* What a member takes of this steward; all of it follows from rows. */
 struct steward_member {
     uint64_t shard_bytes; /* Reserved and held, of a lab's deposits. */
@@ -292,6 +308,9 @@ struct steward_member {
     uint64_t feed_bytes; /* Stored, in all incarnations. */
     /* What may be taken at once, as it was at |feed_ms|. */
     uint64_t feed_tokens, feed_ms;
+    /* Two rings: votes, then holdings. */
+    struct steward_waiting waiting[STEWARD_WAITING_MAX];
+    uint64_t votes_next, holdings_next;
 };
 
 /* May more of a member's feed be taken? */
@@ -688,6 +707,17 @@ MUST_CHECK int steward_envelope_read(struct message_envelope *m,
 void steward_share_put(const struct steward_deposit *d, struct core_out *out);
 MUST_CHECK int steward_share_read(struct steward_deposit *d,
                                   const struct core_row *row);
+
+/* --- steward_waiting.c --------------------------------------------------- */
+/* That row of a member is about a release that is not known. The oldest of its
+ * kind makes room. */
+void steward_wait(struct steward *s,
+                  uint32_t member,
+                  enum key_kind kind,
+                  const struct digest *id,
+                  struct core_out *out);
+/* At the start, from its row. */
+void steward_waiting_start(struct steward *s, const struct core_row *row);
 
 /* --- steward_votes.c ----------------------------------------------------- */
 /* An entry has been stored; |bytes| is the whole of it. */

@@ -865,8 +865,9 @@ static void steps_forget(struct world_node *n)
 
 void world_boot(struct world *w, unsigned node)
 {
-    static const char kinds[] = {KEY_TIP,          KEY_SHARD,   KEY_MANIFEST,
-                                 KEY_ACKNOWLEDGED, KEY_RELEASE, 0};
+    static const char kinds[] = {
+        KEY_TIP,     KEY_SHARD, KEY_MANIFEST, KEY_ACKNOWLEDGED, KEY_RELEASE,
+        KEY_WAITING, 0};
     struct world_node *n = &w->nodes[node];
     const struct steward_config config = {
         .charter = &w->charter,
