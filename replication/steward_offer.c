@@ -301,6 +301,13 @@ void steward_on_offer(struct steward *s,
     } else if (in != NULL && in->deposit != index) {
         offer_refuse(s, l, ERR_BUSY, "one shard at a time on a connection",
                      out);
+    } else if ((index == STEWARD_NONE || !s->deposits[index].has_manifest) &&
+               steward_feed_room(s, &o->lab, 0) == FEED_FULL) {
+        offer_refuse(s, l, ERR_FULL,
+                     "your feed has taken all of the feed-quota that this "
+                     "steward has for it, so that your manifest would not "
+                     "arrive; ask its operators for more",
+                     out);
     } else if (index == STEWARD_NONE) {
         offer_new(s, l, index, out);
     } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {

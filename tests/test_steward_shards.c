@@ -615,6 +615,33 @@ START_TEST(test_shards_labs_have_quotas)
 }
 END_TEST
 
+/* A lab whose manifest would not be taken hears so before it sends anything. */
+START_TEST(test_shards_need_room_for_a_manifest)
+{
+    static const uint8_t payload[2000];
+    uint64_t link, other;
+    struct message m;
+
+    start();
+    w.feed_quota = 1500;
+    world_crash(&w, 0);
+    link = world_connect(&w, LAB, 0);
+    test_feed_append(&feed, &w.keys[LAB], FEED_REQUEST,
+                     slice_of(payload, sizeof(payload)));
+    test_feed_say(&feed, &w, LAB, link, 0, 1);
+    offer(link);
+    ck_assert_uint_eq(accepts, 0);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(refused.text, "feed-quota"));
+    other = world_connect(&w, OTHER, 0);
+    m = offer_of(OTHER, 0, LEAVES);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    stop();
+}
+END_TEST
+
 /* Without a quota of their own the labs of the charter share alike. */
 START_TEST(test_shards_labs_share_alike)
 {
@@ -1242,6 +1269,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_reserve_capacity);
     tcase_add_test(tc, test_shards_labs_have_quotas);
     tcase_add_test(tc, test_shards_labs_share_alike);
+    tcase_add_test(tc, test_shards_need_room_for_a_manifest);
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
     tcase_add_test(tc, test_shards_false_manifest_makes_room);
