@@ -2,6 +2,7 @@
 #include "protocol/policy.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
+#include "replication/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U
@@ -139,15 +140,20 @@ static void manifest_make(void)
                      OK);
 }
 
-/* Write the manifest into the lab's feed. */
-static void manifest_append(void)
+static struct slice manifest_payload(void)
 {
-    uint8_t bytes[MANIFEST_SIZE_MAX];
+    static uint8_t bytes[MANIFEST_SIZE_MAX];
     size_t size = 0;
 
     ck_assert_int_eq(manifest_encode(&manifest, bytes, sizeof(bytes), &size),
                      OK);
-    test_feed_append(&feed, &w.keys[LAB], FEED_MANIFEST, slice_of(bytes, size));
+    return slice_of(bytes, size);
+}
+
+/* Write the manifest into the lab's feed. */
+static void manifest_append(void)
+{
+    test_feed_append(&feed, &w.keys[LAB], FEED_MANIFEST, manifest_payload());
 }
 
 static void manifest_say(uint64_t link)
@@ -642,6 +648,34 @@ START_TEST(test_shards_need_room_for_a_manifest)
 }
 END_TEST
 
+/* A lab has its part of what a steward can count, and leaves others theirs. */
+START_TEST(test_shards_labs_have_parts)
+{
+    const uint32_t part = STEWARD_SHARDS_MAX / 3;
+    uint64_t link = start();
+    struct steward_member *m = steward_member_of(w.nodes[0].s, &w.ids[LAB]);
+    struct test_feed others;
+
+    m->shards = m->deposits = part;
+    offer(link);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_msg(strstr(refused.text, "21845 shards of one lab") != NULL, "%s",
+                  refused.text);
+    m->shards = 0;
+    manifest_say(link);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 0);
+    test_feed_init(&others, &w, OTHER, 0);
+    test_feed_append(&others, &w.keys[OTHER], FEED_MANIFEST,
+                     manifest_payload());
+    link = world_connect(&w, OTHER, 0);
+    test_feed_say(&others, &w, OTHER, link, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 1);
+    test_feed_free(&others);
+    stop();
+}
+END_TEST
+
 /* Without a quota of their own the labs of the charter share alike. */
 START_TEST(test_shards_labs_share_alike)
 {
@@ -722,14 +756,10 @@ START_TEST(test_shards_false_manifest_makes_room)
     uint64_t link = start(), other;
     struct test_feed false_feed;
     struct steward_deposit_info info;
-    uint8_t bytes[MANIFEST_SIZE_MAX];
-    size_t size = 0;
 
-    ck_assert_int_eq(manifest_encode(&manifest, bytes, sizeof(bytes), &size),
-                     OK);
     test_feed_init(&false_feed, &w, OTHER, 0);
     test_feed_append(&false_feed, &w.keys[OTHER], FEED_MANIFEST,
-                     slice_of(bytes, size));
+                     manifest_payload());
     other = world_connect(&w, OTHER, 0);
     test_feed_say(&false_feed, &w, OTHER, other, 0, 1);
     world_run(&w);
@@ -1269,6 +1299,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_reserve_capacity);
     tcase_add_test(tc, test_shards_labs_have_quotas);
     tcase_add_test(tc, test_shards_labs_share_alike);
+    tcase_add_test(tc, test_shards_labs_have_parts);
     tcase_add_test(tc, test_shards_need_room_for_a_manifest);
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
