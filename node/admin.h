@@ -55,6 +55,8 @@ struct admin_status {
         uint64_t missing; /* That it acknowledged, when it came last. */
         char text[LINK_TEXT_SIZE];
     } custodian;
+    /* By index in the charter. */
+    struct steward_member_info members[CHARTER_MEMBERS_MAX];
     bool database_ok;
     char database_text[ERRMSG_SIZE];
 };

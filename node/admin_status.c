@@ -133,14 +133,18 @@ static json_t *feeds_json(const struct admin_view *v, json_t *trouble)
         (void)json_array_append_new(trouble, json_string(errmsg));
     }
     for (size_t i = 0; i < c->members_len; i++) {
+        const struct steward_member_info *m = &v->status->members[i];
         const struct card *card = &c->members[i].card;
 
         (void)json_array_append_new(
-            list, json_pack("{s:s, s:o, s:s, s:o}", "member", card->name, "id",
-                            admin_hex(&card->id), "role",
-                            card_role_name(card->role), "entries",
-                            rv == OK ? json_integer((json_int_t)counts[i])
-                                     : json_null()));
+            list,
+            json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:b}", "member",
+                      card->name, "id", admin_hex(&card->id), "role",
+                      card_role_name(card->role), "entries",
+                      rv == OK ? json_integer((json_int_t)counts[i])
+                               : json_null(),
+                      "bytes", (json_int_t)m->feed_bytes, "quota",
+                      (json_int_t)m->feed_quota, "over_quota", m->feed_full));
     }
     free(page);
     return list;
@@ -179,6 +183,27 @@ static json_t *bytes_json(const struct admin_view *v, json_t *trouble)
                      (json_int_t)v->counts.bytes_reserved, "capacity",
                      (json_int_t)v->config->capacity, "volume_free",
                      rv == OK ? json_integer((json_int_t)space) : json_null());
+}
+
+/* What the shards of each lab take. */
+static json_t *labs_json(const struct admin_view *v)
+{
+    const struct charter *c = v->config->charter;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->members_len; i++) {
+        const struct steward_member_info *m = &v->status->members[i];
+        const struct card *card = &c->members[i].card;
+
+        if (card->role == CARD_LAB) {
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:o, s:I, s:I}", "member", card->name,
+                                "id", admin_hex(&card->id), "bytes",
+                                (json_int_t)m->shard_bytes, "quota",
+                                (json_int_t)m->shard_quota));
+        }
+    }
+    return list;
 }
 
 /* Words with a path in them, which need not be UTF-8, or were cut off. */
@@ -249,6 +274,14 @@ static void trouble_note(const struct admin_view *v, json_t *trouble)
             trouble, json_sprintf("links to %d of %d other stewards only",
                                   (int)linked, (int)others));
     }
+    for (size_t i = 0; i < c->members_len; i++) {
+        if (v->status->members[i].feed_full) {
+            (void)json_array_append_new(
+                trouble, json_sprintf("the feed of %s is over its quota; "
+                                      "nothing more of it is taken",
+                                      c->members[i].card.name));
+        }
+    }
     if (!v->status->database_ok) {
         (void)json_array_append_new(trouble,
                                     words_json(v->status->database_text));
@@ -285,14 +318,15 @@ void admin_answer_status(const struct admin_view *v, struct admin_answer *a)
 
     trouble_note(v, trouble);
     more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:I, s:o, s:{s:b, s:o}}",
+        "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:I, s:o, "
+        "s:{s:b, s:o}}",
         "network", network_json(v), "links", links_json(v), "stewards",
         stewards_json(v), "feeds", feeds_json(v, trouble), "shards", "held",
         (json_int_t)v->counts.shards_held, "filling",
         (json_int_t)v->counts.shards_filling, "bytes", bytes_json(v, trouble),
-        "custodian", custodian_json(s, trouble), "deposits",
-        (json_int_t)v->deposits_len, "releases", releases_json(v), "database",
-        "ok", s->database_ok, "text",
+        "labs", labs_json(v), "custodian", custodian_json(s, trouble),
+        "deposits", (json_int_t)v->deposits_len, "releases", releases_json(v),
+        "database", "ok", s->database_ok, "text",
         s->database_ok ? json_null() : words_json(s->database_text));
     if (rest == NULL || more == NULL || json_object_update(rest, more) != 0) {
         abort();

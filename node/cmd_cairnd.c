@@ -115,7 +115,9 @@ static json_t *config_json(const struct config *c)
     char volume[2 * VOLUME_ID_SIZE + 1];
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:s, s:s}",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, "
+        "s:s, "
+        "s:s}",
         "name", c->name, "organisation", c->organisation, "jurisdiction",
         c->jurisdiction, "provider", c->provider, "addresses",
         texts_json(c->addresses[0], sizeof(c->addresses[0]), c->addresses_len),
@@ -124,8 +126,10 @@ static json_t *config_json(const struct config *c)
         "listen", texts_json(c->listen[0], sizeof(c->listen[0]), c->listen_len),
         "data", c->data, "volume",
         text_hex(volume, c->volume_id, VOLUME_ID_SIZE), "capacity",
-        (json_int_t)c->capacity, "reserve", (json_int_t)c->reserve, "custodian",
-        c->custodian, "log-format", log_format_name(c->log_format));
+        (json_int_t)c->capacity, "lab-quota", (json_int_t)c->lab_quota,
+        "feed-quota", (json_int_t)c->feed_quota, "reserve",
+        (json_int_t)c->reserve, "custodian", c->custodian, "log-format",
+        log_format_name(c->log_format));
 }
 
 static void config_show(const struct config *c)
@@ -154,6 +158,10 @@ static void config_show(const struct config *c)
     printf("volume        %s\n",
            text_hex(volume, c->volume_id, VOLUME_ID_SIZE));
     printf("capacity      %s\n", text_size(size, c->capacity));
+    printf("lab-quota     %s\n", c->lab_quota != 0
+                                     ? text_size(size, c->lab_quota)
+                                     : "an equal share for each lab");
+    printf("feed-quota    %s\n", text_size(size, c->feed_quota));
     printf("reserve       %s\n", text_size(size, c->reserve));
     printf("custodian     %s\n", c->custodian[0] != '\0' ? c->custodian : "-");
     printf("log-format    %s\n", log_format_name(c->log_format));

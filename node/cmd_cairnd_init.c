@@ -216,6 +216,7 @@ static bool init_parse(struct cli *c, struct config *config)
 {
     memset(config, 0, sizeof(*config));
     config->reserve = CONFIG_RESERVE;
+    config->feed_quota = CONFIG_FEED_QUOTA;
     if (!put_option(c, config, "name", NULL) ||
         !put_option(c, config, "organisation", config->name) ||
         !put_option(c, config, "jurisdiction", NULL) ||

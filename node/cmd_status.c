@@ -80,7 +80,7 @@ static void print_feeds(const json_t *s)
     printf("feeds      entries that are here\n");
     for (size_t i = 0; i < json_array_size(feeds); i++) {
         const json_t *f = json_array_get(feeds, i);
-        char member[CMD_TEXT_SIZE], role[CMD_TEXT_SIZE];
+        char member[CMD_TEXT_SIZE], role[CMD_TEXT_SIZE], bytes[TEXT_SIZE];
         json_int_t entries = cmd_json_int(f, "entries", -1);
 
         printf("           %-24s %-9s ", cmd_json_text(member, f, "member"),
@@ -88,7 +88,10 @@ static void print_feeds(const json_t *s)
         if (entries < 0) {
             printf("unknown\n");
         } else {
-            printf("%lld\n", (long long)entries);
+            printf("%lld, %s%s\n", (long long)entries, size(bytes, f, "bytes"),
+                   json_is_true(json_object_get(f, "over_quota"))
+                       ? ", OVER QUOTA"
+                       : "");
         }
     }
 }
@@ -97,6 +100,7 @@ static void print_holdings(const json_t *s)
 {
     const json_t *shards = json_object_get(s, "shards");
     const json_t *bytes = json_object_get(s, "bytes");
+    const json_t *labs = json_object_get(s, "labs");
     const json_t *releases = json_object_get(s, "releases");
     char held[TEXT_SIZE], reserved[TEXT_SIZE], capacity[TEXT_SIZE];
     char left[TEXT_SIZE];
@@ -108,6 +112,14 @@ static void print_holdings(const json_t *s)
            "on the disk\n",
            size(held, bytes, "held"), size(reserved, bytes, "reserved"),
            size(capacity, bytes, "capacity"), size(left, bytes, "volume_free"));
+    for (size_t i = 0; i < json_array_size(labs); i++) {
+        const json_t *l = json_array_get(labs, i);
+        char member[CMD_TEXT_SIZE];
+
+        printf("           %-24s %s of %s\n",
+               cmd_json_text(member, l, "member"), size(held, l, "bytes"),
+               size(left, l, "quota"));
+    }
     printf("deposits   %lld known\n",
            (long long)cmd_json_int(s, "deposits", 0));
     printf("releases   %lld known, %lld open\n",

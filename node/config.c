@@ -150,7 +150,9 @@ int config_parse(struct config *c,
                  struct slice data,
                  char *errmsg)
 {
-    struct config got = {.reserve = CONFIG_RESERVE, .log_format = LOG_TEXT};
+    struct config got = {.feed_quota = CONFIG_FEED_QUOTA,
+                         .reserve = CONFIG_RESERVE,
+                         .log_format = LOG_TEXT};
     struct reading state = {.config = &got, .path = path, .errmsg = errmsg};
     char *text = strndup((const char *)data.data, data.size);
     int rv;

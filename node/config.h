@@ -19,6 +19,8 @@
 #define CONFIG_CAPACITY_MIN ((uint64_t)1 << 20)
 #define CONFIG_CAPACITY_MAX ((uint64_t)1 << 60)
 #define CONFIG_RESERVE      ((uint64_t)1 << 30)
+#define CONFIG_FEED_MIN     ((uint64_t)1 << 20)
+#define CONFIG_FEED_QUOTA   ((uint64_t)1 << 30)
 
 /* How the log is written (node/log.h): for people, or an object a line. */
 enum log_format {
@@ -44,7 +46,10 @@ struct config {
     char data[CONFIG_PATH_MAX + 1];    /* Absolute: the volume, ... */
     uint8_t volume_id[VOLUME_ID_SIZE]; /* ... and which it must be. */
     uint64_t capacity;                 /* Bytes that shards may take. */
-    uint64_t reserve;                  /* Bytes of the volume that stay free. */
+    /* The same for one lab; 0: an equal share for each lab. */
+    uint64_t lab_quota;
+    uint64_t feed_quota; /* Bytes of one member's feed that are stored. */
+    uint64_t reserve;    /* Bytes of the volume that stay free. */
     /* The socket of the custodian, absolute; empty: there is none. */
     char custodian[CONFIG_PATH_MAX + 1];
     enum log_format log_format;

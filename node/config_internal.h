@@ -19,7 +19,7 @@ struct config_key {
     int (*put)(struct config *c, const char *value, char *errmsg);
 };
 
-#define CONFIG_KEYS 13
+#define CONFIG_KEYS 15
 extern const struct config_key config_keys[]; /* CONFIG_KEYS of them. */
 
 /* The index of a key that is known. */

@@ -176,6 +176,17 @@ static int capacity_put(struct config *c, const char *value, char *errmsg)
                     value, errmsg);
 }
 
+static int lab_quota_put(struct config *c, const char *value, char *errmsg)
+{
+    return size_put(&c->lab_quota, 0, CONFIG_CAPACITY_MAX, value, errmsg);
+}
+
+static int feed_quota_put(struct config *c, const char *value, char *errmsg)
+{
+    return size_put(&c->feed_quota, CONFIG_FEED_MIN, CONFIG_CAPACITY_MAX, value,
+                    errmsg);
+}
+
 static int reserve_put(struct config *c, const char *value, char *errmsg)
 {
     return size_put(&c->reserve, 0, CONFIG_CAPACITY_MAX, value, errmsg);
@@ -205,6 +216,8 @@ const struct config_key config_keys[] = {
     {"data", false, false, data_put},
     {"volume", false, false, volume_put},
     {"capacity", false, false, capacity_put},
+    {"lab-quota", false, true, lab_quota_put},
+    {"feed-quota", false, true, feed_quota_put},
     {"reserve", false, true, reserve_put},
     {"custodian", false, true, custodian_put},
     {"log-format", false, true, log_format_put},

@@ -94,6 +94,15 @@ static void config_print(FILE *out, const struct config *c)
         "volume", text_hex(id, c->volume_id, VOLUME_ID_SIZE));
     put(out, "# What shards may take in all; offers beyond are refused.\n",
         "capacity", size_exact(size, c->capacity));
+    put(out,
+        "# What the shards of one lab may take of it; 0: each lab of the "
+        "charter has an\n# equal share.\n",
+        "lab-quota", size_exact(size, c->lab_quota));
+    put(out,
+        "# What the feed of one member, all that it signs, may take of the "
+        "database.\n# Nothing more of a feed that is full is taken; "
+        "'cairn status' names it.\n",
+        "feed-quota", size_exact(size, c->feed_quota));
     put(out, "# What stays free on that disk whatever the capacity says.\n",
         "reserve", size_exact(size, c->reserve));
     put(out,

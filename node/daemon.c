@@ -228,6 +228,8 @@ static int machine_new(struct daemon *d)
         config->node = self->keys->node;
         config->incarnation = self->keys->incarnation;
         config->capacity = self->config.capacity;
+        config->lab_quota = self->config.lab_quota;
+        config->feed_quota = self->config.feed_quota;
         config->rng = &d->rng;
         rv = steward_new(&d->steward, config);
     }

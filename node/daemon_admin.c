@@ -26,6 +26,9 @@ static void on_status(void *arg, struct admin_status *s)
         (void)snprintf(to->address, sizeof(to->address), "%s",
                        link_address(l->link));
     }
+    for (size_t i = 0; i < d->charter->members_len; i++) {
+        steward_member_info(d->steward, i, &s->members[i]);
+    }
     daemon_custody_status(d, s);
     s->database_ok = d->core_trouble == OK;
     if (d->core_trouble != OK) {

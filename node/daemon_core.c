@@ -131,11 +131,29 @@ static void act_check(void *arg, uint64_t id, struct slice bytes)
 
 /* --- The machine --------------------------------------------------------- */
 
+/* Tell of members whose feeds have become full. */
+static void feeds_tell(struct daemon *d)
+{
+    uint64_t full = steward_feeds_full(d->steward);
+
+    for (uint32_t i = 0; i < d->charter->members_len; i++) {
+        if (((full & ~d->feeds_full) >> i & 1) != 0) {
+            log_put(&d->log, LOG_WARNING,
+                    "the feed of %s is over quota: nothing more of it is taken",
+                    d->charter->members[i].card.name);
+        }
+    }
+    d->feeds_full = full;
+}
+
 static void on_step(void *machine,
                     const struct core_event *ev,
                     struct core_out *out)
 {
-    steward_step(machine, ev, out);
+    struct daemon *d = machine;
+
+    steward_step(d->steward, ev, out);
+    feeds_tell(d);
 }
 
 static void on_started(void *arg)
@@ -180,16 +198,16 @@ static void on_halt(void *arg, const char *text)
 
 int daemon_core_start(struct daemon *d)
 {
-    static const uint8_t kinds[] = {KEY_TIP, KEY_SHARD, KEY_MANIFEST,
-                                    KEY_ACKNOWLEDGED, KEY_RELEASE};
+    static const uint8_t kinds[] = {KEY_TIP,          KEY_SHARD,   KEY_MANIFEST,
+                                    KEY_ACKNOWLEDGED, KEY_RELEASE, KEY_WAITING};
     const struct slice starts[] = {
         slice_of(&kinds[0], 1), slice_of(&kinds[1], 1), slice_of(&kinds[2], 1),
-        slice_of(&kinds[3], 1), slice_of(&kinds[4], 1)};
+        slice_of(&kinds[3], 1), slice_of(&kinds[4], 1), slice_of(&kinds[5], 1)};
     const struct core_run_config config = {
         .loop = &d->loop,
         .store = d->store,
         .step = on_step,
-        .machine = d->steward,
+        .machine = d,
         .starts = starts,
         .starts_len = sizeof(starts) / sizeof(starts[0]),
         .send = act_send,

@@ -101,6 +101,7 @@ struct daemon {
     uint64_t links_numbered;
     struct daemon_member members[CHARTER_MEMBERS_MAX];
     uint32_t self;          /* Our index in the charter. */
+    uint64_t feeds_full;    /* Members, by index in the charter. */
     int core_trouble;       /* Why the machine waits for the disk; OK: not. */
     struct message message; /* Scratch of on_message(). */
     bool stopping, waiting, handles; /* See daemon_stop_next(). */

@@ -131,16 +131,15 @@ static int stewards_place(struct network *w, struct journal_plan *p)
 static int plan_make(struct network *w)
 {
     struct journal_plan *p = deposit_plan_new(&w->d);
-    uint8_t random[32];
     int rv;
 
     if (p == NULL) {
         return ERR_NOMEM;
     }
-    rng_bytes(&w->rng, random, sizeof(random));
+    rng_bytes(&w->rng, p->random.bytes, sizeof(p->random.bytes));
     p->net = w->self.net;
     p->author = w->self.id;
-    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, random);
+    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, p->random.bytes);
     rv = stewards_place(w, p);
     if (rv == OK) {
         rv = journal_create(&w->d.journal, w->folder, p, w->d.o->passphrase,
@@ -221,6 +220,7 @@ static int machine_new(struct network *w)
     config->node = w->self.keys->node;
     config->incarnation = w->self.keys->incarnation;
     config->deposit_id = p->deposit_id;
+    config->random = p->random;
     memcpy(config->label, p->label, sizeof(config->label));
     config->k = p->k;
     config->n = p->n;

@@ -11,7 +11,6 @@ static int plan_make(struct depositing *d, const char *folder)
     struct journal_plan *p = deposit_plan_new(d);
     struct sign_key key;
     struct rng rng;
-    uint8_t random[32];
     int rv;
 
     if (p == NULL) {
@@ -21,8 +20,8 @@ static int plan_make(struct depositing *d, const char *folder)
     sign_key_init(&key, &rng);
     memcpy(p->seed, key.seed, sizeof(p->seed));
     memcpy(p->author.bytes, key.pk, DIGEST_SIZE);
-    rng_bytes(&rng, random, sizeof(random));
-    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, random);
+    rng_bytes(&rng, p->random.bytes, sizeof(p->random.bytes));
+    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, p->random.bytes);
     p->offline = true;
     rv = journal_create(&d->journal, folder, p, d->o->passphrase, d->errmsg);
     sign_key_wipe(&key);

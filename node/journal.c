@@ -133,7 +133,12 @@ static int journal_load(struct journal *j,
     if (rv == OK) {
         rv = journal_plan_decode(j->plan, slice_of(payload, size));
     }
-    if (rv == ERR_BAD || rv == ERR_MISMATCH || rv == ERR_UNSUPPORTED) {
+    if (rv == ERR_UNSUPPORTED) {
+        errmsg_set(errmsg,
+                   "'%s' is of another version of cairn: finish the deposit "
+                   "with that one, or remove the folder to start over",
+                   path);
+    } else if (rv == ERR_BAD || rv == ERR_MISMATCH) {
         errmsg_set(errmsg,
                    "'%s' is damaged; the deposit has to start over in a new "
                    "place",

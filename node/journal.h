@@ -20,7 +20,8 @@
  * is erased when the deposit is sealed. */
 
 struct journal_plan {
-    struct digest net, author, deposit_id;
+    struct digest net, author, random;
+    struct digest deposit_id; /* manifest_deposit_id() of these three. */
     char label[MANIFEST_LABEL_MAX + 1];
     uint64_t time_s, data_size;
     uint32_t segment_size;
@@ -59,7 +60,8 @@ MUST_CHECK int journal_create(struct journal *j,
                               char *errmsg);
 
 /* Go on: ERR_NOTFOUND when there is none, ERR_BUSY, ERR_AUTH for a wrong
- * passphrase, ERR_BAD when it is damaged beyond use. */
+ * passphrase, ERR_BAD when it is damaged beyond use, ERR_UNSUPPORTED when it is
+ * of another version. */
 MUST_CHECK int journal_open(struct journal *j,
                             const char *folder,
                             struct slice passphrase,

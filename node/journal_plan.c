@@ -4,7 +4,8 @@
 
 /* The plan as bytes: what the key file `plan` holds. */
 
-#define PLAN_FIELDS 18
+#define PLAN_VERSION 2
+#define PLAN_FIELDS  18
 
 int journal_plan_encode(const struct journal_plan *p,
                         uint8_t *out,
@@ -18,10 +19,10 @@ int journal_plan_encode(const struct journal_plan *p,
 
     canon_write_init(&w, out, max);
     canon_put_array(&w, PLAN_FIELDS);
-    canon_put_uint(&w, 1);
+    canon_put_uint(&w, PLAN_VERSION);
     canon_put_digest(&w, &p->net);
     canon_put_digest(&w, &p->author);
-    canon_put_digest(&w, &p->deposit_id);
+    canon_put_digest(&w, &p->random);
     canon_put_str(&w, slice_str(p->label));
     canon_put_uint(&w, p->time_s);
     canon_put_uint(&w, p->data_size);
@@ -66,10 +67,10 @@ int journal_plan_decode(struct journal_plan *p, struct slice in)
 
     canon_read_init(&r, in);
     canon_array(&r, PLAN_FIELDS);
-    canon_version(&r, 1);
+    canon_version(&r, PLAN_VERSION);
     canon_digest(&r, &p->net);
     canon_digest(&r, &p->author);
-    canon_digest(&r, &p->deposit_id);
+    canon_digest(&r, &p->random);
     s = canon_str(&r, 1, MANIFEST_LABEL_MAX);
     memcpy(p->label, s.data != NULL ? s.data : (const uint8_t *)"", s.size);
     p->label[s.size] = '\0';
@@ -92,6 +93,7 @@ int journal_plan_decode(struct journal_plan *p, struct slice in)
     p->offline = s.size == 0;
     canon_require(&r, p->offline || s.size == p->n * sizeof(struct digest));
     canon_leave(&r);
+    manifest_deposit_id(&p->deposit_id, &p->net, &p->author, p->random.bytes);
     canon_require(&r, p->segment_size >= SEGMENT_SIZE_MIN &&
                           p->segment_size % LEAF_SIZE == 0 && p->k >= 1 &&
                           p->k < p->n && p->polynomials.t >= 1 &&

@@ -69,7 +69,7 @@ struct message_entries {
 };
 
 struct message_offer {
-    struct digest deposit_id, net, lab;
+    struct digest random, net, lab; /* Which make the id of the deposit. */
     char label[MANIFEST_LABEL_MAX + 1];
     uint16_t index, k, n, t;
     uint32_t segment_size;
@@ -171,6 +171,10 @@ struct message {
         struct message_refuse refuse;
     } u;
 };
+
+/* The deposit that an OFFER is about. It takes the lab's own id to make it, so
+ * that who has only heard of a deposit cannot offer one under its id. */
+void message_offer_deposit(struct digest *id, const struct message_offer *o);
 
 /* Encode; ERR_FULL when it does not fit |max|. Our own fields are asserted. */
 MUST_CHECK int message_encode(const struct message *m,

@@ -5,7 +5,7 @@ static void offer_put(struct canon_writer *w, const struct message *m)
 {
     const struct message_offer *b = &m->u.offer;
 
-    canon_put_digest(w, &b->deposit_id);
+    canon_put_digest(w, &b->random);
     canon_put_digest(w, &b->net);
     canon_put_digest(w, &b->lab);
     canon_put_str(w, slice_str(b->label));
@@ -21,7 +21,7 @@ static void offer_get(struct canon_reader *r, struct message *m)
 {
     struct message_offer *b = &m->u.offer;
 
-    canon_digest(r, &b->deposit_id);
+    canon_digest(r, &b->random);
     canon_digest(r, &b->net);
     canon_digest(r, &b->lab);
     field_text(r, b->label, MANIFEST_LABEL_MAX);
@@ -37,12 +37,17 @@ static bool offer_is_valid(const struct message *m)
 {
     const struct message_offer *b = &m->u.offer;
 
-    return !digest_is_zero(&b->deposit_id) && !digest_is_zero(&b->net) &&
+    return !digest_is_zero(&b->random) && !digest_is_zero(&b->net) &&
            !digest_is_zero(&b->lab) &&
            field_text_is_valid(b->label, 1, MANIFEST_LABEL_MAX) &&
            manifest_code_is_valid(b->k, b->n) && b->index < b->n && b->t >= 1 &&
            b->t <= b->n && manifest_segment_size_is_valid(b->segment_size) &&
            b->size_max >= 1 && b->size_max <= MERKLE_LEAVES_MAX * LEAF_SIZE;
+}
+
+void message_offer_deposit(struct digest *id, const struct message_offer *o)
+{
+    manifest_deposit_id(id, &o->net, &o->lab, o->random.bytes);
 }
 
 static void range_put(struct canon_writer *w, const struct merkle_range *range)

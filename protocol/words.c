@@ -46,6 +46,20 @@ void words_number(struct words *w, uint64_t v)
     words_add(w, digits + at);
 }
 
+void words_size(struct words *w, uint64_t bytes)
+{
+    static const char *const units[] = {" bytes", " KiB", " MiB", " GiB",
+                                        " TiB"};
+    size_t unit = 0;
+
+    while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes / 1024 >= 10) {
+        bytes /= 1024;
+        unit++;
+    }
+    words_number(w, bytes);
+    words_add(w, units[unit]);
+}
+
 void words_hex(struct words *w, const struct digest *d)
 {
     static const char digits[] = "0123456789abcdef";

@@ -17,6 +17,8 @@ void words_init(struct words *w, char *out, size_t max);
 
 void words_add(struct words *w, const char *text);
 void words_number(struct words *w, uint64_t v);
+/* "1536 MiB": a whole number of two digits or more, cut off. */
+void words_size(struct words *w, uint64_t bytes);
 void words_hex(struct words *w, const struct digest *d);
 
 #endif /* CAIRN_PROTOCOL_WORDS_H */

@@ -20,7 +20,7 @@
 
 #define CORE_KEY_MAX    128U
 #define CORE_VALUE_MAX  65536U
-#define CORE_OPS_MAX    64U
+#define CORE_OPS_MAX    256U
 #define CORE_ACTS_MAX   96U
 #define CORE_ARENA_SIZE ((size_t)512 << 10)
 #define CORE_ROWS_MAX   256U /* In one page. */

@@ -9,6 +9,10 @@
 
 static void config_check(const struct depositor_config *c)
 {
+    struct digest id;
+
+    manifest_deposit_id(&id, &c->net, &c->self, c->random.bytes);
+    assert(digest_equal(&id, &c->deposit_id));
     assert(manifest_code_is_valid(c->k, c->n));
     assert(c->t >= 1 && c->t <= c->n && c->polynomials->t == c->t);
     assert(c->receipts_min >= c->k && c->receipts_min <= c->n);

@@ -90,7 +90,8 @@ struct depositor_config {
     struct digest net, self;
     struct sign_key node; /* N of the lab; secret. */
     uint32_t incarnation;
-    struct digest deposit_id;
+    /* manifest_deposit_id() of |net|, |self| and |random|. */
+    struct digest deposit_id, random;
     char label[MANIFEST_LABEL_MAX + 1];
     uint16_t k, n, t;
     uint32_t segment_size;

@@ -38,7 +38,7 @@ void depositor_offer_say(struct depositor *d,
 
     d->said.type = MESSAGE_OFFER;
     *o = (struct message_offer){
-        .deposit_id = c->deposit_id,
+        .random = c->random,
         .net = c->net,
         .lab = c->self,
         .index = index,

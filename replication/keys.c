@@ -206,14 +206,27 @@ int key_tip_parse(struct slice in, struct digest *author, uint32_t *incarnation)
     return OK;
 }
 
-int key_shard_parse(struct slice in, struct digest *deposit, uint16_t *index)
+static int index_key_parse(struct slice in,
+                           enum key_kind kind,
+                           struct digest *d,
+                           uint16_t *index)
 {
-    if (!key_is(in, KEY_SHARD, SHARD_KEY_SIZE)) {
+    if (!key_is(in, kind, SHARD_KEY_SIZE)) {
         return ERR_BAD;
     }
-    memcpy(deposit->bytes, in.data + 1, DIGEST_SIZE);
+    memcpy(d->bytes, in.data + 1, DIGEST_SIZE);
     *index = (uint16_t)get_be(in.data + 1 + DIGEST_SIZE, 2);
     return OK;
+}
+
+int key_shard_parse(struct slice in, struct digest *deposit, uint16_t *index)
+{
+    return index_key_parse(in, KEY_SHARD, deposit, index);
+}
+
+int key_waiting_parse(struct slice in, struct digest *member, uint16_t *slot)
+{
+    return index_key_parse(in, KEY_WAITING, member, slot);
 }
 
 static int digest_key_parse(struct slice in,
@@ -253,4 +266,9 @@ int key_vote_parse(struct slice in,
     memcpy(release->bytes, in.data + 1, DIGEST_SIZE);
     memcpy(member->bytes, in.data + 1 + DIGEST_SIZE, DIGEST_SIZE);
     return OK;
+}
+
+struct key key_waiting(const struct digest *member, uint16_t slot)
+{
+    return shard_key(KEY_WAITING, member, slot);
 }

@@ -34,10 +34,16 @@
  *   'E' release[32]                          our custodian's envelope, with
  *                                            share index and share epoch
  *
- * 'V', 'C' and 'H' are written whether the request is known yet or not. They
- * are at most one a feed entry, and smaller than it.
+ *   'U' member[32] u16 slot                  one of those three rows, by this
+ *                                            member, which was written before
+ *                                            the request was known
  *
- * A steward's machine is started with the rows 'T', 'D', 'M', 'A' and 'R'. */
+ * 'V', 'C' and 'H' are written whether the request is known yet or not. Those
+ * that wait for a request have a slot each, and go when it is needed for
+ * another; those of a release that is forgotten go with it.
+ *
+ * A steward's machine is started with the rows 'T', 'D', 'M', 'A', 'R' and 'U'.
+ */
 
 #define KEY_SIZE_MAX 80U
 
@@ -54,7 +60,8 @@ enum key_kind {
     KEY_APPROVAL = 'V',
     KEY_DECISION = 'C',
     KEY_HOLDING = 'H',
-    KEY_ENVELOPE = 'E'
+    KEY_ENVELOPE = 'E',
+    KEY_WAITING = 'U'
 };
 
 struct key {
@@ -93,6 +100,7 @@ struct key key_approvals(const struct digest *release);
 struct key key_decisions(const struct digest *release);
 struct key key_holding(const struct digest *decision_hash);
 struct key key_envelope(const struct digest *release);
+struct key key_waiting(const struct digest *member, uint16_t slot);
 
 static inline struct slice key_slice(const struct key *k)
 {
@@ -113,6 +121,9 @@ MUST_CHECK int key_shard_parse(struct slice in,
 MUST_CHECK int key_manifest_parse(struct slice in, struct digest *deposit);
 MUST_CHECK int key_acknowledged_parse(struct slice in, struct digest *deposit);
 MUST_CHECK int key_release_parse(struct slice in, struct digest *release);
+MUST_CHECK int key_waiting_parse(struct slice in,
+                                 struct digest *member,
+                                 uint16_t *slot);
 /* Of an approval or a decision. */
 MUST_CHECK int key_vote_parse(struct slice in,
                               enum key_kind kind,

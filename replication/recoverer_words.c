@@ -1,65 +1,23 @@
 #include "crypto/hash.h"
+#include "protocol/words.h"
 #include "replication/recoverer_internal.h"
-
-struct words {
-    char *out;
-    size_t max, size; /* |max| without the final zero. */
-};
-
-static void words_add(struct words *w, const char *s)
-{
-    size_t size = strlen(s);
-
-    assert(size <= w->max - w->size);
-    memcpy(w->out + w->size, s, size + 1);
-    w->size += size;
-}
-
-static void words_number(struct words *w, size_t number)
-{
-    char digits[21] = "";
-    size_t at = sizeof(digits) - 1;
-
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    words_add(w, digits + at);
-}
-
-static void words_hex(struct words *w, const struct digest *d)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < DIGEST_SIZE; i++) {
-        const char pair[3] = {digits[d->bytes[i] >> 4],
-                              digits[d->bytes[i] & 15], '\0'};
-
-        words_add(w, pair);
-    }
-}
-
-static struct words column_words(struct recoverer_steward *c)
-{
-    c->text[0] = '\0';
-    return (struct words){.out = c->text, .max = MESSAGE_TEXT_MAX};
-}
 
 void recoverer_news(struct recoverer_steward *c, const char *text)
 {
     struct words w;
 
     if (!c->bad) {
-        w = column_words(c);
+        words_init(&w, c->text, sizeof(c->text));
         words_add(&w, text);
     }
 }
 
 void recoverer_blame(struct recoverer_steward *c, int rv, struct slice envelope)
 {
-    struct words w = column_words(c);
+    struct words w;
     struct digest hash;
 
+    words_init(&w, c->text, sizeof(c->text));
     sha256(envelope, &hash);
     if (rv == ERR_MISMATCH) {
         words_add(&w, "gave an envelope that is for something else");
@@ -98,8 +56,9 @@ static void failure_missing(struct recoverer *r, struct words *w)
 
 void recoverer_fail_shares(struct recoverer *r)
 {
-    struct words w = {.out = r->failure, .max = RECOVERER_FAILURE_MAX - 1};
+    struct words w;
 
+    words_init(&w, r->failure, sizeof(r->failure));
     words_number(&w, r->shares_len);
     words_add(&w, " of the ");
     words_number(&w, r->config.manifest->t);
@@ -111,8 +70,9 @@ void recoverer_fail_shares(struct recoverer *r)
 
 void recoverer_fail_job(struct recoverer *r, int status)
 {
-    struct words w = {.out = r->failure, .max = RECOVERER_FAILURE_MAX - 1};
+    struct words w;
 
+    words_init(&w, r->failure, sizeof(r->failure));
     words_add(&w, "the key shares are here, but the files could not be "
                   "fetched");
     r->status = status;

@@ -29,6 +29,9 @@ int steward_new(struct steward **out, const struct steward_config *config)
     s->next_id = 1;
     s->next_born = 1;
     s->self_member = steward_member_index(s, &config->self);
+    for (size_t i = 0; i < CHARTER_MEMBERS_MAX; i++) {
+        s->members[i].feed_tokens = STEWARD_FEED_BURST;
+    }
     *out = s;
     return OK;
 }
@@ -73,6 +76,7 @@ void steward_count(const struct steward *s, struct steward_counts *counts)
 static void start_tip(struct steward *s, const struct core_row *row)
 {
     struct steward_feed got, *f;
+    struct steward_member *m;
     int rv = steward_tip_read(&got, &s->config.net, row);
 
     assert(rv == OK);
@@ -81,6 +85,10 @@ static void start_tip(struct steward *s, const struct core_row *row)
     f = steward_feed_add(s, &got.tip.author, got.tip.incarnation);
     assert(f != NULL);
     *f = got;
+    m = steward_member_of(s, &got.tip.author);
+    if (m != NULL) {
+        m->feed_bytes += got.bytes;
+    }
 }
 
 static struct steward_deposit *start_deposit(struct steward *s,
@@ -165,6 +173,9 @@ static void on_start(struct steward *s, const struct core_event *ev)
         case KEY_RELEASE:
             steward_release_start(s, row);
             break;
+        case KEY_WAITING:
+            steward_waiting_start(s, row);
+            break;
         default: /* Rows that are read when they are needed. */
             break;
         }
@@ -234,6 +245,10 @@ static void on_wake(struct steward *s, struct core_out *out)
     if (s->mono_ms >= s->expiry_ms) {
         steward_expire(s, out);
         return;
+    }
+    if (s->again_ms != 0 && s->mono_ms >= s->again_ms) {
+        s->again_ms = 0;
+        steward_wants_again(s);
     }
     if (steward_wants_expire(s, out) || steward_recipients_expire(s, out)) {
         return;
@@ -358,6 +373,9 @@ static uint64_t wake_of(struct steward *s)
 
     if (steward_desk_has_work(s)) {
         return s->mono_ms + (s->mono_ms == 0 ? 1 : 0);
+    }
+    if (s->again_ms != 0) {
+        at = earlier(at, s->again_ms);
     }
     if (release_waits(s)) {
         at = earlier(at, s->custody.again_ms);

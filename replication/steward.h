@@ -34,15 +34,23 @@
  *
  * A receipt follows the job that sealed the file, which follows its fsync.
  *
- * EV_START brings the rows 'T', 'D', 'M', 'A' and 'R' of keys.h, in any order.
- * Only ACT_CHECK is marked |now|. Every job that was started ends with one
- * EV_JOB whose status is not positive, a canceled one too. */
+ * A member's feed, all its incarnations together, may take |feed_quota| bytes
+ * here, and beyond STEWARD_FEED_BURST no more than STEWARD_FEED_RATE a second:
+ * what comes faster waits at those who have it. Nobody else's entries wait for
+ * it, and our own feed is not bounded.
+ *
+ * EV_START brings the rows 'T', 'D', 'M', 'A', 'R' and 'U' of keys.h, in any
+ * order. Only ACT_CHECK is marked |now|. Every job that was started ends with
+ * one EV_JOB whose status is not positive, a canceled one too. */
 
 #define STEWARD_LINKS_MAX     128
 #define STEWARD_FEEDS_MAX     1024 /* Author and incarnation. */
 #define STEWARD_SHARDS_MAX    65536
 #define STEWARD_UNSEALED_DAYS 30U
 #define STEWARD_ENTRIES_BYTES 60000U
+#define STEWARD_FEED_QUOTA    ((uint64_t)1 << 30)
+#define STEWARD_FEED_BURST    ((uint64_t)64 << 20)
+#define STEWARD_FEED_RATE     ((uint64_t)256 << 10) /* Bytes a second. */
 
 enum steward_shard_state {
     STEWARD_FILLING = 1,
@@ -56,6 +64,11 @@ struct steward_config {
     struct sign_key node; /* N; secret. */
     uint32_t incarnation;
     uint64_t capacity; /* Bytes that shards may take; OFFERs beyond: refused. */
+    /* The same for the shards of one lab; 0: each lab of the charter has an
+     * equal share of |capacity|. */
+    uint64_t lab_quota;
+    /* Bytes of one member's feed that are stored; 0: STEWARD_FEED_QUOTA. */
+    uint64_t feed_quota;
     struct rng *rng;
 };
 
@@ -187,7 +200,20 @@ void steward_deposit_info(const struct steward *s,
                           size_t i,
                           struct steward_deposit_info *info);
 
-/* Some 4 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
+/* What a member takes here, by its index in the charter, for displays. */
+struct steward_member_info {
+    uint64_t shard_bytes; /* Of a lab: held and reserved, ... */
+    uint64_t shard_quota; /* ... and what it may have. */
+    uint64_t feed_bytes, feed_quota;
+    bool feed_full; /* Nothing more of its feed is taken. */
+};
+void steward_member_info(const struct steward *s,
+                         size_t i,
+                         struct steward_member_info *info);
+/* Those whose feeds are full: bits by index in the charter. */
+uint64_t steward_feeds_full(const struct steward *s);
+
+/* Some 6 MB; at most 40 MB more as inboxes (8 MB) and the table of deposits
  * fill. ERR_DENIED: |self| is no steward of the charter, or |node| not its key.
  */
 MUST_CHECK int steward_new(struct steward **out,

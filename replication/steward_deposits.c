@@ -60,6 +60,28 @@ static bool deposits_grow(struct steward *s)
     return true;
 }
 
+static void count_u32(uint32_t *count, int sign)
+{
+    assert(sign > 0 || *count > 0);
+    *count = sign > 0 ? *count + 1 : *count - 1;
+}
+
+static void count_u64(uint64_t *count, uint64_t by, int sign)
+{
+    assert(sign > 0 ? *count <= UINT64_MAX - by : *count >= by);
+    *count = sign > 0 ? *count + by : *count - by;
+}
+
+/* Of a lab that has left nothing is counted: it is asked for nothing. */
+static void count_known(struct steward *s, const struct digest *lab, int sign)
+{
+    struct steward_member *m = steward_member_of(s, lab);
+
+    if (m != NULL) {
+        count_u32(&m->deposits, sign);
+    }
+}
+
 uint32_t steward_deposit_add(struct steward *s,
                              const struct digest *id,
                              const struct digest *lab)
@@ -76,6 +98,7 @@ uint32_t steward_deposit_add(struct steward *s,
     s->deposits_order[at] = index;
     s->deposits_len++;
     s->deposits[index] = (struct steward_deposit){.id = *id, .lab = *lab};
+    count_known(s, lab, 1);
     return index;
 }
 
@@ -85,29 +108,25 @@ void steward_deposit_remove(struct steward *s, uint32_t index)
 
     assert(at < s->deposits_len && s->deposits_order[at] == index);
     assert(!s->deposits[index].has_manifest && !s->deposits[index].has_shard);
+    count_known(s, &s->deposits[index].lab, -1);
     s->deposits_len--;
     memmove(&s->deposits_order[at], &s->deposits_order[at + 1],
             (s->deposits_len - at) * sizeof(s->deposits_order[0]));
     s->deposits_order[s->deposits_len] = index;
 }
 
-static void count_u32(uint32_t *count, int sign)
-{
-    assert(sign > 0 || *count > 0);
-    *count = sign > 0 ? *count + 1 : *count - 1;
-}
-
-static void count_u64(uint64_t *count, uint64_t by, int sign)
-{
-    assert(sign > 0 ? *count <= UINT64_MAX - by : *count >= by);
-    *count = sign > 0 ? *count + by : *count - by;
-}
-
 void steward_deposit_count(struct steward *s,
                            const struct steward_deposit *d,
                            int sign)
 {
+    struct steward_member *m = steward_member_of(s, &d->lab);
+
     assert(d->has_shard);
+    if (m != NULL) {
+        count_u32(&m->shards, sign);
+        count_u64(&m->shard_bytes,
+                  d->state == STEWARD_HELD ? d->size : d->size_max, sign);
+    }
     switch (d->state) {
     case STEWARD_SEALING:
         count_u32(&s->seals_due, sign);

@@ -75,6 +75,8 @@ static bool entry_is_news(struct steward *s, const struct feed_entry *e)
         steward_feed_find(s, &h->author, h->incarnation);
 
     return charter_member(s->config.charter, &h->author) != NULL &&
+           ((f != NULL && h->seq < f->tip.seq) ||
+            steward_feed_room(s, &h->author, 0) != FEED_FULL) &&
            !is_beyond_fork(f, h) && !is_ours(f, e) &&
            (f != NULL || steward_feed_has_room(s, &h->author));
 }
@@ -222,6 +224,23 @@ static bool entry_follows(const struct steward_feed *f,
     return feed_entry_follows(e, t->seq > 0 ? &prev : NULL, &t->range) == OK;
 }
 
+/* May what is new of that feed not be taken, or not yet? |next|: it follows
+ * what is here. Otherwise it takes a WANT. */
+static bool is_too_much(struct steward *s,
+                        struct steward_link *l,
+                        const struct feed_header *h,
+                        bool next)
+{
+    enum steward_feed_room room = steward_feed_room(
+        s, &h->author,
+        next ? s->in.u.entries.entries[l->at].size : MESSAGE_SIZE_MAX);
+
+    if (room == FEED_SLOW) {
+        steward_gap_later(l, &h->author, h->incarnation, h->seq + 1);
+    }
+    return room != FEED_OPEN;
+}
+
 static enum take take_next(struct steward *s,
                            struct steward_link *l,
                            struct steward_feed *f,
@@ -240,6 +259,7 @@ static enum take take_next(struct steward *s,
     key = key_entry(&h->author, h->incarnation, h->seq);
     core_put(out, key_slice(&key), s->in.u.entries.entries[l->at]);
     steward_feed_advance(f, e);
+    steward_feed_count(s, f, s->in.u.entries.entries[l->at].size, true);
     /* Others have of our own feed what we have not. */
     f->halted = f->halted || steward_feed_is_own(s, f);
     steward_tip_put(s, f, out);
@@ -258,13 +278,18 @@ static enum take entry_take(struct steward *s,
     const struct feed_entry *e = &s->entries[l->at];
     const struct feed_header *h = &e->header;
     struct steward_feed *f = steward_feed_find(s, &h->author, h->incarnation);
+    uint64_t have = f != NULL ? f->tip.seq : 0;
     const struct feed_entry *twin;
 
     if ((l->checked & bit_of(l->at)) == 0 || is_beyond_fork(f, h)) {
         return TAKE_SKIP;
     }
     twin = twin_of(s, l, l->at);
-    if (twin == NULL && h->seq > (f != NULL ? f->tip.seq : 0)) {
+    if (twin == NULL && h->seq >= have &&
+        is_too_much(s, l, h, h->seq == have)) {
+        return TAKE_SKIP;
+    }
+    if (twin == NULL && h->seq > have) {
         return steward_gap_add(l, &h->author, h->incarnation, h->seq + 1, false)
                    ? TAKE_SKIP
                    : TAKE_FULL;

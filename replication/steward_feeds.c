@@ -120,6 +120,7 @@ void steward_append(struct steward *s,
     key = key_entry(&f->tip.author, f->tip.incarnation, f->tip.seq);
     core_put(out, key_slice(&key), bytes);
     steward_feed_advance(f, &e);
+    steward_feed_count(s, f, size, false);
     steward_tip_put(s, f, out);
     steward_push(s, &bytes, 1, STEWARD_NONE, out);
 }

@@ -77,9 +77,17 @@ void steward_fork(struct steward *s,
     f->forked = true;
     f->fork_seq = h->seq;
     proof_set(f, a, b);
-    steward_tip_put(s, f, out);
     size = steward_entry_prune(a, pruned, sizeof(pruned));
-    size = pair_write(slice_of(pruned, size), bytes, s->buf, sizeof(s->buf));
+    size =
+        steward_feed_room(s, &h->author, 0) != FEED_FULL
+            ? pair_write(slice_of(pruned, size), bytes, s->buf, sizeof(s->buf))
+            : 0;
+    if (size == 0) {
+        memcpy(s->buf, f->proof, f->proof_size);
+        size = f->proof_size;
+    }
+    steward_feed_count(s, f, size, true);
+    steward_tip_put(s, f, out);
     key = key_fork(&h->author, h->incarnation, h->seq);
     core_put(out, key_slice(&key), slice_of(s->buf, size));
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {

@@ -19,6 +19,7 @@
  *   steward_forks.c     proofs of forks
  *   steward_sync.c      HEADS and WANT: what others get
  *   steward_wants.c     HEADS and WANT: what we lack
+ *   steward_quotas.c    what one member may take
  *   steward_deposits.c  the table of deposits
  *   steward_offer.c     OFFER
  *   steward_reads.c     COMMIT, READ
@@ -28,6 +29,7 @@
  *   steward_custody.c   what is asked of the custodian, and its answers
  *   steward_releases.c  the table of releases
  *   steward_votes.c     entries about releases, as they are applied
+ *   steward_waiting.c   votes on requests that are not known
  *   steward_papers.c    the values of the rows of releases
  *   steward_desk.c      one release at a time: votes, conclusions
  *   steward_desk_rows.c  reading its rows for that
@@ -61,6 +63,10 @@
 #define STEWARD_LINKS_PER_RELEASE 4U
 #define STEWARD_RECIPIENTS_MAX    32U
 #define STEWARD_POLICY_TEXT       120U
+/* Votes and holdings of a member that wait for their requests. */
+#define STEWARD_WAITING_VOTES    512U
+#define STEWARD_WAITING_HOLDINGS 256U
+#define STEWARD_WAITING_MAX      (STEWARD_WAITING_VOTES + STEWARD_WAITING_HOLDINGS)
 /* Deposits that are known of, in custody here or not. */
 #define STEWARD_DEPOSITS_MAX (2U * STEWARD_SHARDS_MAX)
 
@@ -69,8 +75,12 @@ _Static_assert(CHARTER_MEMBERS_MAX + STEWARD_APPLY_MAX + STEWARD_SEALS_MAX +
                        STEWARD_DROPS_MAX + STEWARD_HEADS_PARTS + 4 <=
                    CORE_ACTS_MAX,
                "the actions of a step fit");
-/* An entry writes itself, its tip, a manifest and a shard; a fork two more. */
-_Static_assert(4 * STEWARD_APPLY_MAX + STEWARD_SEALS_MAX + 8 <= CORE_OPS_MAX,
+/* An entry writes itself, its tip, and a manifest and a shard, or a vote and
+ * its slot, and removes another vote; a fork writes two more. A request may
+ * make another release be forgotten, with the votes of all members. */
+_Static_assert(5 * STEWARD_APPLY_MAX + STEWARD_SEALS_MAX + 12 +
+                       2 * CHARTER_MEMBERS_MAX <=
+                   CORE_OPS_MAX,
                "the rows of a step fit");
 _Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
 
@@ -79,6 +89,7 @@ _Static_assert(MESSAGE_ENTRIES_MAX <= 64, "a bit for each entry");
 
 struct steward_feed {
     struct feed_tip tip;
+    uint64_t bytes; /* Of its entries and the proof of its fork. */
     /* Ids of the entries that came last, by seq modulo STEWARD_RECENT; zero
      * when it was before the start. What is pushed comes from many sides. */
     struct digest recent[STEWARD_RECENT];
@@ -168,7 +179,7 @@ struct steward_link {
     size_t heads_len, part, head;
     bool heads_open; /* The other side has more of them. */
     bool heads_due;  /* Ours are to be said again. */
-    bool again;      /* A feed was left to another link. */
+    bool again;      /* A feed was left to another link, or to later. */
     bool look;       /* Look for something to want. */
     struct steward_gap gaps[STEWARD_GAPS_MAX];
     size_t gaps_len;
@@ -293,6 +304,32 @@ struct steward_client_slot {
     uint8_t bytes[RELEASE_REQUEST_MAX];
 };
 
+/* A row, 'V', 'C' or 'H', about a release that was not known: its id or, of a
+ * holding, the hash of the decision. */
+struct steward_waiting {
+    uint8_t kind; /* enum key_kind; 0: a free slot. */
+    struct digest id;
+};
+
+/* What a member takes of this steward; all of it follows from rows. */
+struct steward_member {
+    uint64_t shard_bytes; /* Reserved and held, of a lab's deposits. */
+    uint32_t shards, deposits;
+    uint64_t feed_bytes; /* Stored, in all incarnations. */
+    /* What may be taken at once, as it was at |feed_ms|. */
+    uint64_t feed_tokens, feed_ms;
+    /* Two rings: votes, then holdings. */
+    struct steward_waiting waiting[STEWARD_WAITING_MAX];
+    uint64_t votes_next, holdings_next;
+};
+
+/* May more of a member's feed be taken? */
+enum steward_feed_room {
+    FEED_OPEN,
+    FEED_SLOW, /* Later. */
+    FEED_FULL
+};
+
 struct steward {
     struct steward_config config; /* Without its secret. */
     struct sign_key *node;        /* N, in locked memory. */
@@ -308,8 +345,10 @@ struct steward {
     uint32_t *deposits_order;         /* By id; behind |len|: free ones. */
     uint32_t deposits_len, deposits_max;
     uint32_t shards_filling, shards_held, seals_due;
+    struct steward_member members[CHARTER_MEMBERS_MAX]; /* By index there. */
     uint64_t bytes_reserved, bytes_held;
     uint64_t expiry_ms;
+    uint64_t again_ms; /* Feeds that were too fast are looked at again; or 0. */
 
     struct steward_link links[STEWARD_LINKS_MAX];
     uint32_t turn;
@@ -510,6 +549,14 @@ void steward_on_served(struct steward *s,
 void steward_on_heads(struct steward *s,
                       struct steward_link *l,
                       struct core_out *out);
+/* More of that feed is at the other side of the link, which may not be taken
+ * yet. */
+void steward_gap_later(struct steward_link *l,
+                       const struct digest *author,
+                       uint32_t incarnation,
+                       uint64_t len);
+/* Links look again at what they have left to later. */
+void steward_wants_again(struct steward *s);
 /* Remember a gap; false when there are too many. */
 bool steward_gap_add(struct steward_link *l,
                      const struct digest *author,
@@ -528,6 +575,30 @@ bool steward_want_answered(struct steward *s,
 void steward_want_end(struct steward *s, struct steward_link *l);
 /* Close one link that lets us wait; false when there is none. */
 bool steward_wants_expire(struct steward *s, struct core_out *out);
+
+/* --- steward_quotas.c ---------------------------------------------------- */
+/* NULL: no member. */
+struct steward_member *steward_member_of(struct steward *s,
+                                         const struct digest *id);
+/* May that lab have one more shard of |size| bytes? Else |text| says why not.
+ */
+bool steward_lab_has_room(const struct steward *s,
+                          uint32_t lab,
+                          uint64_t size,
+                          char text[MESSAGE_TEXT_MAX + 1]);
+/* May one more of its manifests, of a deposit without a shard here, be known?
+ */
+bool steward_lab_may_publish(struct steward *s, const struct digest *lab);
+/* May |size| bytes of that member's feed be taken now? When it is later, the
+ * machine wakes then. */
+enum steward_feed_room steward_feed_room(struct steward *s,
+                                         const struct digest *author,
+                                         uint64_t size);
+/* They were stored; |taken|: they came from others. */
+void steward_feed_count(struct steward *s,
+                        struct steward_feed *f,
+                        uint64_t size,
+                        bool taken);
 
 /* --- steward_deposits.c -------------------------------------------------- */
 /* Index, or STEWARD_NONE. Adding moves the deposits in memory. */
@@ -654,6 +725,17 @@ MUST_CHECK int steward_envelope_read(struct message_envelope *m,
 void steward_share_put(const struct steward_deposit *d, struct core_out *out);
 MUST_CHECK int steward_share_read(struct steward_deposit *d,
                                   const struct core_row *row);
+
+/* --- steward_waiting.c --------------------------------------------------- */
+/* That row of a member is about a release that is not known. The oldest of its
+ * kind makes room. */
+void steward_wait(struct steward *s,
+                  uint32_t member,
+                  enum key_kind kind,
+                  const struct digest *id,
+                  struct core_out *out);
+/* At the start, from its row. */
+void steward_waiting_start(struct steward *s, const struct core_row *row);
 
 /* --- steward_votes.c ----------------------------------------------------- */
 /* An entry has been stored; |bytes| is the whole of it. */

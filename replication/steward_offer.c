@@ -6,8 +6,9 @@ static void offer_refuse(struct steward *s,
                          const char *text,
                          struct core_out *out)
 {
-    struct digest deposit = s->in.u.offer.deposit_id;
+    struct digest deposit;
 
+    message_offer_deposit(&deposit, &s->in.u.offer);
     steward_refuse(s, l->id, MESSAGE_OFFER, &deposit, status, text, out);
     steward_link_next(s, l);
 }
@@ -91,8 +92,12 @@ static void intake_start(struct steward *s,
 
 /* --- OFFER --------------------------------------------------------------- */
 
-/* Why this steward has no room for that shard; NULL when it has. */
-static const char *room_missing(const struct steward *s, uint64_t size)
+/* Why this steward has no room for that shard; NULL when it has. |text| is
+ * room for it. */
+static const char *room_missing(const struct steward *s,
+                                const struct steward_link *l,
+                                uint64_t size,
+                                char text[MESSAGE_TEXT_MAX + 1])
 {
     uint64_t used = s->bytes_reserved + s->bytes_held;
 
@@ -104,7 +109,7 @@ static const char *room_missing(const struct steward *s, uint64_t size)
         return "this steward has no capacity left for a shard of that size; "
                "ask its operators for more, or choose another steward";
     }
-    return NULL;
+    return steward_lab_has_room(s, l->member, size, text) ? NULL : text;
 }
 
 /* A shard that is not here yet. With a manifest, in s->manifest, the shard is
@@ -115,9 +120,10 @@ static void offer_new(struct steward *s,
                       struct core_out *out)
 {
     const struct message_offer *o = &s->in.u.offer;
-    const char *missing = room_missing(s, o->size_max);
+    char text[MESSAGE_TEXT_MAX + 1];
+    const char *missing = room_missing(s, l, o->size_max, text);
     struct steward_intake *in = intake_free(s);
-    struct steward_deposit d = {.id = o->deposit_id, .lab = o->lab};
+    struct steward_deposit d = {.lab = o->lab};
     struct merkle_range none;
 
     if (missing != NULL) {
@@ -129,6 +135,7 @@ static void offer_new(struct steward *s,
                      out);
         return;
     }
+    message_offer_deposit(&d.id, o);
     if (index != STEWARD_NONE) {
         d = s->deposits[index];
     }
@@ -277,6 +284,22 @@ static void offer_again(struct steward *s,
     }
 }
 
+/* That deposit is known from the manifest of another lab than the one that
+ * could make its id, and so from nobody who may speak of it: it goes. */
+static void offer_reclaim(struct steward *s,
+                          uint32_t index,
+                          struct core_out *out)
+{
+    struct steward_deposit *d = &s->deposits[index];
+    struct key manifest = key_manifest(&d->id);
+    struct key share = key_acknowledged(&d->id);
+
+    core_remove(out, key_slice(&manifest));
+    core_remove(out, key_slice(&share));
+    d->has_manifest = false;
+    steward_deposit_remove(s, index);
+}
+
 void steward_on_offer(struct steward *s,
                       struct steward_link *l,
                       const struct core_event *ev,
@@ -285,8 +308,11 @@ void steward_on_offer(struct steward *s,
     const struct message_offer *o = &s->in.u.offer;
     const struct card *card = steward_link_card(s, l);
     const struct steward_intake *in = steward_intake_of_link(s, l->id);
-    uint32_t index = steward_deposit_find(s, &o->deposit_id);
+    struct digest id;
+    uint32_t index;
 
+    message_offer_deposit(&id, o);
+    index = steward_deposit_find(s, &id);
     if (card->role != CARD_LAB || !digest_equal(&o->lab, &card->id)) {
         offer_refuse(s, l, ERR_DENIED, "a lab deposits, and in its own name",
                      out);
@@ -300,10 +326,18 @@ void steward_on_offer(struct steward *s,
     } else if (in != NULL && in->deposit != index) {
         offer_refuse(s, l, ERR_BUSY, "one shard at a time on a connection",
                      out);
+    } else if ((index == STEWARD_NONE || !s->deposits[index].has_manifest) &&
+               steward_feed_room(s, &o->lab, 0) == FEED_FULL) {
+        offer_refuse(s, l, ERR_FULL,
+                     "your feed has taken all of the feed-quota that this "
+                     "steward has for it, so that your manifest would not "
+                     "arrive; ask its operators for more",
+                     out);
     } else if (index == STEWARD_NONE) {
         offer_new(s, l, index, out);
     } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {
-        offer_refuse(s, l, ERR_DENIED, "that deposit is of another lab", out);
+        offer_reclaim(s, index, out);
+        offer_new(s, l, STEWARD_NONE, out);
     } else if (s->deposits[index].has_shard) {
         offer_again(s, l, index, ev, out);
     } else {

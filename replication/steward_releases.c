@@ -81,7 +81,27 @@ static bool is_forgettable(const struct steward *s,
              digest_equal(&s->custody.release, &r->id));
 }
 
-/* Forget it, and that it was known; what was signed about it stays. */
+/* Votes on it, which stay entries of their feeds. */
+static void votes_forget(const struct steward *s,
+                         const struct steward_release *r,
+                         struct core_out *out)
+{
+    const struct charter *c = s->config.charter;
+    struct key holding = key_holding(&r->decision);
+
+    for (uint32_t i = 0; i < c->members_len; i++) {
+        struct key approval = key_approval(&r->id, &c->members[i].card.id);
+        struct key decision = key_decision(&r->id, &c->members[i].card.id);
+
+        core_remove(out, key_slice(&approval));
+        core_remove(out, key_slice(&decision));
+    }
+    if (!digest_is_zero(&r->decision)) {
+        core_remove(out, key_slice(&holding));
+    }
+}
+
+/* Forget it, and that it was known. */
 static void release_forget(struct steward *s,
                            uint32_t slot,
                            struct core_out *out)
@@ -93,6 +113,7 @@ static void release_forget(struct steward *s,
     core_remove(out, key_slice(&release));
     core_remove(out, key_slice(&request));
     core_remove(out, key_slice(&envelope));
+    votes_forget(s, &s->releases[slot], out);
     order_remove(s, slot);
     if (s->desk.state != DESK_IDLE && s->desk.release == slot) {
         s->desk.state = DESK_IDLE;

@@ -1,7 +1,7 @@
 #include "protocol/field.h"
 #include "replication/steward_internal.h"
 
-#define TIP_ITEMS      9U
+#define TIP_ITEMS      10U
 #define SHARD_ITEMS    11U
 #define PROGRESS_ITEMS 3U
 #define MANIFEST_ITEMS 5U
@@ -38,6 +38,7 @@ void steward_tip_put(const struct steward *s,
     canon_put_array(&w, TIP_ITEMS);
     canon_put_uint(&w, FIELD_VERSION);
     canon_put_uint(&w, t->seq);
+    canon_put_uint(&w, f->bytes);
     canon_put_digest(&w, &t->prev);
     canon_put_uint(&w, t->time_ms);
     steward_range_put(&w, &t->range);
@@ -69,6 +70,7 @@ int steward_tip_read(struct steward_feed *f,
     feed_tip_init(&got.tip, net, &author, incarnation);
     field_begin(&r, row->value);
     got.tip.seq = canon_uint(&r, MERKLE_LEAVES_MAX);
+    got.bytes = canon_uint(&r, INT64_MAX);
     canon_digest(&r, &got.tip.prev);
     got.tip.time_ms = canon_uint(&r, UINT64_MAX);
     steward_range_get(&r, &got.tip.range);

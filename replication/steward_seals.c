@@ -29,7 +29,8 @@ static uint32_t manifest_deposit(struct steward *s,
     uint32_t shards = s->shards_filling + s->shards_held;
 
     if (index == STEWARD_NONE) {
-        return s->deposits_len - shards < STEWARD_SHARDS_MAX
+        return s->deposits_len - shards < STEWARD_SHARDS_MAX &&
+                       steward_lab_may_publish(s, author)
                    ? steward_deposit_add(s, id, author)
                    : STEWARD_NONE;
     }

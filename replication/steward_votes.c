@@ -64,6 +64,8 @@ static void on_approval(struct steward *s,
     if (r != NULL) {
         r->junk &= ~bit_of(author);
         r->due = true;
+    } else {
+        steward_wait(s, author, KEY_APPROVAL, &a.release_id, out);
     }
 }
 
@@ -100,6 +102,8 @@ static void on_decision(struct steward *s,
     steward_decision_put(&d.release_id, &card->id, &kept, out);
     if (r != NULL) {
         r->due = true;
+    } else {
+        steward_wait(s, author, KEY_DECISION, &d.release_id, out);
     }
 }
 
@@ -110,6 +114,7 @@ static void on_holding(struct steward *s,
                        struct core_out *out)
 {
     struct digest hash;
+    bool ours = false;
     struct key key;
 
     if (card_of(s, author)->role != CARD_STEWARD || author == s->self_member ||
@@ -125,7 +130,12 @@ static void on_holding(struct steward *s,
         if (digest_equal(&r->decision, &hash)) {
             r->due = true;
             r->stuck = false;
+            ours = true;
         }
+    }
+    /* Or our own decision is still on its way back to us. */
+    if (!ours) {
+        steward_wait(s, author, KEY_HOLDING, &hash, out);
     }
 }
 

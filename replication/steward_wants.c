@@ -51,6 +51,19 @@ bool steward_gap_add(struct steward_link *l,
     return true;
 }
 
+/* Half of the gaps are for what may be wanted now: a flood keeps no other feed
+ * waiting. What is not remembered is found in the other side's heads. */
+void steward_gap_later(struct steward_link *l,
+                       const struct digest *author,
+                       uint32_t incarnation,
+                       uint64_t len)
+{
+    l->again = true;
+    if (l->gaps_len < STEWARD_GAPS_MAX / 2) {
+        (void)steward_gap_add(l, author, incarnation, len, false);
+    }
+}
+
 static bool want_is_elsewhere(const struct steward *s,
                               const struct steward_gap *g)
 {
@@ -98,6 +111,7 @@ static bool want_start(struct steward *s,
                        bool *later,
                        struct core_out *out)
 {
+    enum steward_feed_room room = FEED_OPEN;
     const struct steward_feed *f;
     uint64_t from = 0;
 
@@ -105,7 +119,14 @@ static bool want_start(struct steward *s,
     if (!gap_begin(s, g, &from)) {
         return false;
     }
-    if (want_is_elsewhere(s, g)) {
+    /* The proof of a fork is small. */
+    if (!g->back) {
+        room = steward_feed_room(s, &g->author, MESSAGE_SIZE_MAX);
+    }
+    if (room == FEED_FULL) {
+        return false;
+    }
+    if (room == FEED_SLOW || want_is_elsewhere(s, g)) {
         l->again = true;
         *later = true;
         return false;
@@ -194,11 +215,8 @@ void steward_want_next(struct steward *s,
     }
 }
 
-/* Others may have waited for this one. */
-void steward_want_end(struct steward *s, struct steward_link *l)
+void steward_wants_again(struct steward *s)
 {
-    l->wants = false;
-    l->look = true;
     for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
         struct steward_link *other = &s->links[i];
 
@@ -209,6 +227,14 @@ void steward_want_end(struct steward *s, struct steward_link *l)
             other->look = true;
         }
     }
+}
+
+/* Others may have waited for this one. */
+void steward_want_end(struct steward *s, struct steward_link *l)
+{
+    l->wants = false;
+    l->look = true;
+    steward_wants_again(s);
 }
 
 static bool gap_is_back(const struct steward_link *l)
@@ -227,6 +253,7 @@ bool steward_want_answered(struct steward *s,
                            const struct feed_header *first)
 {
     const struct steward_gap want = l->want;
+    enum steward_feed_room room;
     const struct steward_feed *f;
     uint64_t have;
 
@@ -241,6 +268,14 @@ bool steward_want_answered(struct steward *s,
         (f == NULL && !steward_feed_has_room(s, &want.author)) ||
         gap_is_back(l)) {
         steward_want_end(s, l);
+        return true;
+    }
+    room = steward_feed_room(s, &want.author, MESSAGE_SIZE_MAX);
+    if (room != FEED_OPEN) {
+        steward_want_end(s, l);
+        if (room == FEED_SLOW) {
+            steward_gap_later(l, &want.author, want.incarnation, want.len);
+        }
         return true;
     }
     if (have <= l->want_had) {

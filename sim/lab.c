@@ -29,15 +29,14 @@ static void model_make(struct sim *w, struct sim_lab *l)
 static void plan_make(struct sim *w, struct sim_lab *l)
 {
     char text[MESSAGE_TEXT_MAX + 1];
-    uint8_t random[32];
     struct digest key_commit;
     struct rng r;
     int rv;
 
     sim_stream(w, &r, "plan", 0);
-    rng_bytes(&r, random, sizeof(random));
+    rng_bytes(&r, l->random.bytes, sizeof(l->random.bytes));
     manifest_deposit_id(&l->deposit_id, &w->people.net,
-                        &w->people.persons[SIM_STEWARDS].id, random);
+                        &w->people.persons[SIM_STEWARDS].id, l->random.bytes);
     vss_polynomials_init(&l->polynomials, SIM_T, &r);
     rv = depositor_place(&w->people.charter, &l->deposit_id, NULL, 0, SIM_K,
                          SIM_N, SIM_T, l->streams.stewards, text);
@@ -111,6 +110,7 @@ int sim_lab_make(struct sim *w)
     c->self = p->id;
     c->node = p->node;
     c->deposit_id = l->deposit_id;
+    c->random = l->random;
     memcpy(c->label, SIM_LABEL, sizeof(SIM_LABEL));
     c->k = SIM_K;
     c->n = SIM_N;

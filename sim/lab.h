@@ -17,7 +17,7 @@ struct sim_lab {
     /* On its disk: source, plan and journal. */
     uint8_t *source;          /* The model, then what is sealed behind it. */
     size_t size, source_size; /* Of the model alone; of both. */
-    struct digest deposit_id, key_commit;
+    struct digest deposit_id, random, key_commit;
     struct vss_polynomials polynomials;
     struct segment_params params;
     uint64_t data_segments, segments;

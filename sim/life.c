@@ -89,7 +89,8 @@ static int custodian_make(struct sim *w, unsigned node)
 void sim_boot(struct sim *w, unsigned node)
 {
     static const char steward_kinds[] = {
-        KEY_TIP, KEY_SHARD, KEY_MANIFEST, KEY_ACKNOWLEDGED, KEY_RELEASE, 0};
+        KEY_TIP,     KEY_SHARD, KEY_MANIFEST, KEY_ACKNOWLEDGED, KEY_RELEASE,
+        KEY_WAITING, 0};
     static const char custodian_kinds[] = {KEY_RELEASE, 0};
     static const char lab_kinds[] = {KEY_ENTRY, 0};
     struct sim_node *n = &w->nodes[node];

@@ -92,6 +92,13 @@ static inline void on_status(void *arg, struct admin_status *s)
     s->custodian.configured = true;
     (void)snprintf(s->custodian.text, sizeof(s->custodian.text),
                    "nobody \"there\"\n");
+    for (size_t i = 0; i < charter->members_len; i++) {
+        s->members[i] = (struct steward_member_info){.shard_bytes = i + 1,
+                                                     .shard_quota = 100,
+                                                     .feed_bytes = 10 * i,
+                                                     .feed_quota = 60,
+                                                     .feed_full = i == 6};
+    }
     s->database_ok = database_trouble == NULL;
     (void)snprintf(s->database_text, sizeof(s->database_text), "%s",
                    database_trouble != NULL ? database_trouble : "");

@@ -376,17 +376,18 @@ static void steward_offer(struct dw *w,
                           const struct message_offer *o)
 {
     struct dw_steward *s = &w->stewards[column];
+    struct digest id;
 
+    message_offer_deposit(&id, o);
     ck_assert_uint_eq(o->index, column);
-    ck_assert(digest_equal(&o->deposit_id, &w->deposit_id));
+    ck_assert(digest_equal(&id, &w->deposit_id));
     ck_assert(digest_equal(&o->lab, &w->lab_id));
     s->offers++;
     if (s->manner.full) {
-        refuse(w, column, MESSAGE_OFFER, &o->deposit_id, ERR_FULL,
-               "there is no room");
+        refuse(w, column, MESSAGE_OFFER, &id, ERR_FULL, "there is no room");
     } else if (s->manner.busy > 0) {
         s->manner.busy--;
-        refuse(w, column, MESSAGE_OFFER, &o->deposit_id, ERR_BUSY, "later");
+        refuse(w, column, MESSAGE_OFFER, &id, ERR_BUSY, "later");
     } else if (!s->manner.silent) {
         steward_accept(w, column);
     }
@@ -1104,6 +1105,7 @@ void dw_boot(struct dw *w)
     c.self = w->lab_id;
     c.node = w->lab;
     c.deposit_id = w->deposit_id;
+    c.random = w->random;
     memcpy(c.label, "a model", 8);
     c.k = DW_K;
     c.n = DW_N;
@@ -1241,7 +1243,8 @@ void dw_open(struct dw *w, uint64_t seed)
     w->mono_ms = 1000;
     w->receipts_min = DW_N;
     world_members(w);
-    rng_bytes(&w->rng, w->deposit_id.bytes, DIGEST_SIZE);
+    rng_bytes(&w->rng, w->random.bytes, DIGEST_SIZE);
+    manifest_deposit_id(&w->deposit_id, &w->net, &w->lab_id, w->random.bytes);
     vss_polynomials_init(&w->polynomials, DW_T, &w->rng);
 }
 

@@ -87,7 +87,7 @@ struct dw {
     struct sign_key lab;
     struct dw_steward stewards[DW_N]; /* By column. */
     struct vss_polynomials polynomials;
-    struct digest deposit_id;
+    struct digest deposit_id, random;
     unsigned receipts_min;
 
     /* The lab: machine, store, journal. */

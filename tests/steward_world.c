@@ -875,8 +875,9 @@ static void steps_forget(struct world_node *n)
 
 void world_boot(struct world *w, unsigned node)
 {
-    static const char kinds[] = {KEY_TIP,          KEY_SHARD,   KEY_MANIFEST,
-                                 KEY_ACKNOWLEDGED, KEY_RELEASE, 0};
+    static const char kinds[] = {
+        KEY_TIP,     KEY_SHARD, KEY_MANIFEST, KEY_ACKNOWLEDGED, KEY_RELEASE,
+        KEY_WAITING, 0};
     struct world_node *n = &w->nodes[node];
     const struct steward_config config = {
         .charter = &w->charter,
@@ -884,6 +885,8 @@ void world_boot(struct world *w, unsigned node)
         .self = w->ids[node],
         .node = w->keys[node],
         .capacity = w->capacity,
+        .lab_quota = w->lab_quota,
+        .feed_quota = w->feed_quota,
         .rng = &w->rng,
     };
 
@@ -952,6 +955,7 @@ void world_open(struct world *w,
     w->mono_ms = 1000;
     w->wall_ms = 1700000000000U;
     w->capacity = 1 << 20;
+    w->lab_quota = w->capacity;
     w->stewards = stewards;
     memset(w->net.bytes, 0x11, DIGEST_SIZE);
     w->charter.hash = w->net;

@@ -84,7 +84,7 @@ struct world {
     uint8_t operator_sks[WORLD_MEMBERS][64];
     uint8_t psk[32];
     unsigned stewards;
-    uint64_t capacity;
+    uint64_t capacity, lab_quota, feed_quota;
     bool disks_full; /* No intake finds room. */
     struct world_node nodes[WORLD_MEMBERS];
     struct world_link links[WORLD_LINKS_MAX];

@@ -5,7 +5,7 @@
 /* What is said of the node is what the owner and the catalogue say. */
 START_TEST(test_admin_status_is_of_this_node)
 {
-    json_t *json, *feeds;
+    json_t *json, *feeds, *labs;
     json_int_t entries = 0;
 
     receipt_put(0);
@@ -25,11 +25,33 @@ START_TEST(test_admin_status_is_of_this_node)
     feeds = json_object_get(json, "feeds");
     ck_assert_uint_eq(json_array_size(feeds), WORLD_MEMBERS);
     for (size_t i = 0; i < WORLD_MEMBERS; i++) {
-        entries += number(json_array_get(feeds, i), "entries");
+        const json_t *feed = json_array_get(feeds, i);
+
+        entries += number(feed, "entries");
+        ck_assert_int_eq(number(feed, "bytes"), 10 * (json_int_t)i);
+        ck_assert_int_eq(number(feed, "quota"), 60);
+        ck_assert(json_is_true(json_object_get(feed, "over_quota")) ==
+                  (i == 6));
     }
     ck_assert_int_eq(entries, 3);
-    /* One of six others is linked, and the custodian is not there. */
-    ck_assert_uint_eq(json_array_size(json_object_get(json, "trouble")), 2);
+    labs = json_object_get(json, "labs");
+    ck_assert_uint_gt(json_array_size(labs), 0);
+    for (size_t i = 0; i < json_array_size(labs); i++) {
+        const json_t *lab = json_array_get(labs, i);
+        struct digest id;
+
+        hex_read(text(lab, "id"), id.bytes, DIGEST_SIZE);
+        for (size_t m = 0; m < charter->members_len; m++) {
+            if (digest_equal(&charter->members[m].card.id, &id)) {
+                ck_assert_int_eq(charter->members[m].card.role, CARD_LAB);
+                ck_assert_int_eq(number(lab, "bytes"), (json_int_t)m + 1);
+            }
+        }
+        ck_assert_int_eq(number(lab, "quota"), 100);
+    }
+    /* One of six others is linked, the custodian is not there, and a feed is
+     * full. */
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "trouble")), 3);
     json_decref(json);
 }
 END_TEST
@@ -46,7 +68,7 @@ START_TEST(test_admin_status_tells_of_any_path)
                      "write '/srv/caf?/db': the disk is full");
     trouble = json_object_get(json, "trouble");
     len = json_array_size(trouble);
-    ck_assert_uint_eq(len, 3);
+    ck_assert_uint_eq(len, 4);
     ck_assert_str_eq(json_string_value(json_array_get(trouble, len - 1)),
                      "the custodian cannot be reached: nobody \"there\"?");
     ck_assert_str_eq(json_string_value(json_array_get(trouble, len - 2)),

@@ -65,6 +65,8 @@ START_TEST(test_config_is_read)
     ck_assert_str_eq(config.data, "/srv/cairn");
     ck_assert_uint_eq(config.volume_id[15], 15);
     ck_assert_uint_eq(config.capacity, (uint64_t)4 << 40);
+    ck_assert_uint_eq(config.lab_quota, 0);
+    ck_assert_uint_eq(config.feed_quota, CONFIG_FEED_QUOTA);
     ck_assert_uint_eq(config.reserve, CONFIG_RESERVE);
     ck_assert_int_eq(config.log_format, LOG_TEXT);
 }
@@ -80,6 +82,8 @@ START_TEST(test_config_written_is_read_back)
     ck_assert_int_eq(read_text(WHOLE), OK);
     (void)snprintf(config.name, sizeof(config.name), "%s",
                    "a \"b\" \\ ${HOME} # 'x' \xc3\xa9");
+    config.lab_quota = 3U << 20;
+    config.feed_quota = 5U << 20;
     config.reserve = 4097;
     config.log_format = LOG_JSON;
     memset(&other, 0, sizeof(other));
@@ -89,6 +93,8 @@ START_TEST(test_config_written_is_read_back)
     scratch_get("w", text, sizeof(text));
     ck_assert_ptr_nonnull(strstr(text, "\n# Where other members reach it.\n"));
     ck_assert_str_eq(other.name, config.name);
+    ck_assert_uint_eq(other.lab_quota, 3U << 20);
+    ck_assert_uint_eq(other.feed_quota, 5U << 20);
     ck_assert_uint_eq(other.reserve, 4097);
     ck_assert_int_eq(other.log_format, LOG_JSON);
     ck_assert_uint_eq(other.capacity, config.capacity);
@@ -169,6 +175,11 @@ START_TEST(test_config_values_have_bounds)
     ck_assert_int_eq(read_one("capacity", "1048576"), OK);
     ck_assert_int_eq(read_one("capacity", "1152921504606846976"), OK);
     ck_assert_int_eq(read_one("capacity", "1152921504606846977"), ERR_BAD);
+    ck_assert_int_eq(read_one("lab-quota", "0"), OK);
+    ck_assert_int_eq(read_one("lab-quota", "1.5GiB"), ERR_BAD);
+    ck_assert_int_eq(read_one("lab-quota", "1152921504606846977"), ERR_BAD);
+    ck_assert_int_eq(read_one("feed-quota", "1MiB"), OK);
+    ck_assert_int_eq(read_one("feed-quota", "1048575"), ERR_BAD);
     ck_assert_int_eq(read_one("operators", "ssh-rsa AAAA"), ERR_BAD);
     ck_assert_int_eq(read_one("operators", KEY_A), OK);
     ck_assert_int_eq(read_one("operators", KEY_A), ERR_BAD);

@@ -859,6 +859,8 @@ START_TEST(test_depositor_new_checks_who_is_who)
     c.net = w.net;
     c.self = w.lab_id;
     c.node = w.lab;
+    c.deposit_id = w.deposit_id;
+    c.random = w.random;
     c.k = DW_K;
     c.n = DW_N;
     c.t = DW_T;
@@ -876,6 +878,7 @@ START_TEST(test_depositor_new_checks_who_is_who)
     c.node = w.stewards[0].node;
     ck_assert_int_eq(depositor_new(&d, &c), ERR_DENIED);
     c.self = w.stewards[0].card->id;
+    manifest_deposit_id(&c.deposit_id, &c.net, &c.self, c.random.bytes);
     ck_assert_int_eq(depositor_new(&d, &c), ERR_DENIED);
     depositor_free(NULL);
     end();
@@ -1017,7 +1020,7 @@ START_TEST(test_depositor_has_room_for_the_largest)
                                        .net = {{5}},
                                        .self = c->members[LARGE].card.id,
                                        .node = keys[LARGE],
-                                       .deposit_id = {{6}},
+                                       .random = {{6}},
                                        .label = "large",
                                        .k = 20,
                                        .n = LARGE,
@@ -1028,6 +1031,8 @@ START_TEST(test_depositor_has_room_for_the_largest)
                                        .receipts_min = 40,
                                        .patience_ms = DW_PATIENCE,
                                        .rng = &r};
+    manifest_deposit_id(&config.deposit_id, &config.net, &config.self,
+                        config.random.bytes);
     for (size_t i = 0; i < LARGE; i++) {
         config.stewards[i] = c->members[i].card.id;
     }

@@ -2,7 +2,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "node/journal.h"
+#include "node/home.h"
+#include "node/journal_internal.h"
 #include "protocol/policy.h"
 #include "tests/scratch.h"
 
@@ -27,7 +28,9 @@ static void setup(void)
     rng_init_seed(&rng, seed);
     memset(&plan, 0, sizeof(plan));
     rng_bytes(&rng, &plan.author, sizeof(plan.author));
-    rng_bytes(&rng, &plan.deposit_id, sizeof(plan.deposit_id));
+    rng_bytes(&rng, &plan.random, sizeof(plan.random));
+    manifest_deposit_id(&plan.deposit_id, &plan.net, &plan.author,
+                        plan.random.bytes);
     rng_bytes(&rng, plan.seed, sizeof(plan.seed));
     memcpy(plan.label, "a model", 8);
     plan.time_s = 1800000000;
@@ -162,6 +165,8 @@ START_TEST(test_journal_commits_survive)
         stands_at(count);
     }
     ck_assert_str_eq(j.plan->label, plan.label);
+    ck_assert(digest_equal(&j.plan->random, &plan.random));
+    ck_assert(digest_equal(&j.plan->deposit_id, &plan.deposit_id));
     ck_assert_uint_eq(j.plan->data_size, plan.data_size);
     ck_assert_uint_eq(j.plan->polynomials.t, 3);
     ck_assert_bytes_eq(j.plan->polynomials.a, plan.polynomials.a,
@@ -332,6 +337,29 @@ START_TEST(test_journal_passphrase)
 }
 END_TEST
 
+/* The plan of an earlier version had another field for the id of the deposit.
+ * It is refused, and says what to do. */
+START_TEST(test_journal_of_another_version)
+{
+    static uint8_t payload[JOURNAL_PLAN_SIZE_MAX];
+    size_t size = 0;
+
+    ck_assert_int_eq(create(""), OK);
+    journal_close(&j);
+    ck_assert_int_eq(
+        journal_plan_encode(&plan, payload, sizeof(payload), &size), OK);
+    ck_assert_uint_eq(payload[3], 2);
+    payload[3] = 1;
+    ck_assert_int_eq(unlink(scratch_path("journal/plan")), 0);
+    ck_assert_int_eq(home_keyfile_create(scratch_path("journal/plan"),
+                                         KEYFILE_JOURNAL, slice_str(""),
+                                         slice_of(payload, size), errmsg),
+                     OK);
+    ck_assert_int_eq(open_it(), ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(errmsg, "another version of cairn"));
+}
+END_TEST
+
 /* One process at a time; a plan is never written over. */
 START_TEST(test_journal_two_openers)
 {
@@ -437,6 +465,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_journal_flipped_ranges);
     tcase_add_test(tc, test_journal_flipped_records);
     tcase_add_test(tc, test_journal_damaged_plan);
+    tcase_add_test(tc, test_journal_of_another_version);
     tcase_add_test(tc, test_journal_passphrase);
     tcase_add_test(tc, test_journal_two_openers);
     tcase_add_test(tc, test_journal_failed_write_is_final);

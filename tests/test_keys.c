@@ -20,9 +20,10 @@ static int key_order(const struct key *a, const struct key *b)
 /* Every byte of a key has its documented place. */
 START_TEST(test_keys_are_as_documented)
 {
-    struct digest d = digest_of(0xab);
+    struct digest d = digest_of(0xab), got;
     struct key k = key_entry(&d, 0x01020304, 0x05060708090a0b0cU);
     const uint8_t tail[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    uint16_t index = 0;
 
     ck_assert_uint_eq(k.size, 45);
     ck_assert_int_eq(k.bytes[0], 'F');
@@ -42,6 +43,12 @@ START_TEST(test_keys_are_as_documented)
     k = key_progress(&d, 0x0102);
     ck_assert_int_eq(k.bytes[0], 'P');
     ck_assert_uint_eq(k.size, 35);
+    k = key_waiting(&d, 0x0102);
+    ck_assert_int_eq(k.bytes[0], 'U');
+    ck_assert_bytes_eq(k.bytes + 33, tail, 2);
+    ck_assert_int_eq(key_waiting_parse(key_slice(&k), &got, &index), OK);
+    ck_assert(digest_equal(&got, &d) && index == 0x0102);
+    ck_assert_int_eq(key_shard_parse(key_slice(&k), &got, &index), ERR_BAD);
     k = key_manifest(&d);
     ck_assert_uint_eq(k.size, 33);
     ck_assert_int_eq(k.bytes[0], 'M');

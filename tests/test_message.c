@@ -153,7 +153,7 @@ static void pick_entries(struct message_entries *b, size_t max, size_t room)
 
 static void pick_offer(struct message_offer *b)
 {
-    pick_id(&b->deposit_id);
+    pick_id(&b->random);
     pick_id(&b->net);
     pick_id(&b->lab);
     pick_text(b->label, 1, MANIFEST_LABEL_MAX);

@@ -60,7 +60,7 @@ static void make_plain(enum message_type type)
         m->u.entries.entries[0] = slice_str("entry");
         break;
     case MESSAGE_OFFER:
-        fill(&m->u.offer.deposit_id, 0xd1);
+        fill(&m->u.offer.random, 0xd1);
         fill(&m->u.offer.net, 0xd2);
         fill(&m->u.offer.lab, 0xd3);
         memcpy(m->u.offer.label, "label", 5);

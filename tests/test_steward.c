@@ -809,7 +809,7 @@ START_TEST(test_steward_restored_from_a_backup_halts)
     ck_assert_uint_eq(has(0, 0), 1);
     world_crash(&w, 0);
     link = world_connect(&w, LAB, 0);
-    m.u.offer = (struct message_offer){.deposit_id = {.bytes = {1}},
+    m.u.offer = (struct message_offer){.random = {.bytes = {1}},
                                        .net = w.net,
                                        .lab = w.ids[LAB],
                                        .label = "m",
@@ -828,6 +828,220 @@ START_TEST(test_steward_restored_from_a_backup_halts)
 END_TEST
 
 /* --- Bounds -------------------------------------------------------------- */
+
+/* --- Quotas -------------------------------------------------------------- */
+
+static void append_large(unsigned member)
+{
+    static const uint8_t payload[1000];
+
+    test_feed_append(&feeds[member], &w.keys[member], FEED_REQUEST,
+                     slice_of(payload, sizeof(payload)));
+}
+
+static uint32_t index_of(unsigned member)
+{
+    uint32_t i = 0;
+
+    while (!digest_equal(&w.charter.members[i].card.id, &w.ids[member])) {
+        i++;
+    }
+    return i;
+}
+
+static const struct steward_link *link_of(uint64_t id)
+{
+    const struct steward_link *l = w.nodes[0].s->links;
+
+    while (!l->up || l->id != id) {
+        l++;
+    }
+    return l;
+}
+
+static struct steward_member_info taken(unsigned node, unsigned member)
+{
+    struct steward_member_info info;
+
+    steward_member_info(w.nodes[node].s, index_of(member), &info);
+    return info;
+}
+
+/* What a feed takes is bounded: no more of it is wanted or taken, others go on,
+ * and with a larger quota it goes on where it stopped. */
+START_TEST(test_steward_feeds_have_quotas)
+{
+    uint64_t link, other;
+    unsigned wanted_before;
+
+    start();
+    w.feed_quota = 3000;
+    world_crash(&w, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        append_large(LAB);
+    }
+    link = world_connect(&w, LAB, 0);
+    other = world_connect(&w, OTHER, 0);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, LAB), 3);
+    ck_assert(taken(0, LAB).feed_full);
+    ck_assert_uint_ge(taken(0, LAB).feed_bytes, 3000);
+    ck_assert_uint_eq(taken(0, LAB).feed_quota, 3000);
+    ck_assert_uint_eq(steward_feeds_full(w.nodes[0].s),
+                      (uint64_t)1 << index_of(LAB));
+
+    /* Pushed or wanted, it is not taken, and its signatures are not checked. */
+    wanted_before = w.nodes[0].checks;
+    append_large(LAB);
+    test_feed_say(&feeds[LAB], &w, LAB, link, 3, 1);
+    test_feed_say(&feeds[LAB], &w, LAB, link, 10, 1);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, LAB), 3);
+    ck_assert_uint_eq(w.nodes[0].checks, wanted_before);
+    ck_assert(world_is_up(&w, link));
+    append(OTHER, "a");
+    test_feed_say(&feeds[OTHER], &w, OTHER, other, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, OTHER), 1);
+
+    world_crash(&w, 0);
+    ck_assert(taken(0, LAB).feed_full);
+    wants = 0;
+    (void)world_connect(&w, LAB, 0);
+    world_run(&w);
+    ck_assert_uint_eq(wants, 0);
+
+    w.feed_quota = 30000;
+    world_crash(&w, 0);
+    (void)world_connect(&w, LAB, 0);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, LAB), 11);
+    ck_assert(!taken(0, LAB).feed_full);
+    stop();
+}
+END_TEST
+
+/* A member has one quota for all its incarnations, and its forks count. */
+START_TEST(test_steward_quotas_count_all_of_a_member)
+{
+    static struct test_feed second;
+    uint64_t link, bytes;
+
+    start();
+    w.feed_quota = 3000;
+    world_crash(&w, 0);
+    link = world_connect(&w, LAB, 0);
+    append_large(LAB);
+    append_large(LAB);
+    test_feed_say(&feeds[LAB], &w, LAB, link, 0, 2);
+    test_feed_init(&second, &w, LAB, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        static const uint8_t payload[1000];
+
+        test_feed_append(&second, &w.keys[LAB], FEED_REQUEST,
+                         slice_of(payload, sizeof(payload)));
+    }
+    test_feed_say(&second, &w, LAB, link, 0, 2);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, LAB), 2);
+    ck_assert_uint_eq(world_rows(&w, 0, 'F'), 3);
+    bytes = taken(0, LAB).feed_bytes;
+    ck_assert_uint_eq(bytes, 2 * feeds[LAB].e[0].size + second.e[0].size +
+                                 (feeds[LAB].e[1].size - feeds[LAB].e[0].size));
+    /* A fork of what is here is proven whatever the quota says. */
+    append_branch("another first");
+    test_feed_say(&branch, &w, LAB, link, 0, 1);
+    world_run(&w);
+    ck_assert(forked_at(0, 0));
+    ck_assert_uint_gt(taken(0, LAB).feed_bytes, bytes);
+    ck_assert_uint_lt(taken(0, LAB).feed_bytes, bytes + STEWARD_PROOF_MAX);
+    bytes = taken(0, LAB).feed_bytes;
+    world_crash(&w, 0);
+    ck_assert_uint_eq(taken(0, LAB).feed_bytes, bytes);
+    test_feed_free(&second);
+    stop();
+}
+END_TEST
+
+/* A flood is slowed down, not cut off, and keeps nobody else waiting. */
+START_TEST(test_steward_floods_are_slowed)
+{
+    static uint8_t payload[FEED_PAYLOAD_MAX];
+    uint64_t link, other, had;
+
+    start();
+    for (unsigned i = 0; i < 40; i++) {
+        test_feed_append(&feeds[LAB], &w.keys[LAB], FEED_REQUEST,
+                         slice_of(payload, sizeof(payload)));
+    }
+    /* It has had its first bytes before. */
+    w.nodes[0].s->members[index_of(LAB)].feed_tokens = 500000;
+    w.nodes[0].s->members[index_of(LAB)].feed_ms = w.mono_ms;
+    link = world_connect(&w, LAB, 0);
+    other = world_connect(&w, OTHER, 0);
+    world_run(&w);
+    had = has(0, LAB);
+    ck_assert_uint_gt(had, 5);
+    ck_assert_uint_lt(had, 12);
+    for (size_t i = 10; i < 20; i++) {
+        test_feed_say(&feeds[LAB], &w, LAB, link, i, 1);
+    }
+    append(OTHER, "a");
+    test_feed_say(&feeds[OTHER], &w, OTHER, other, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(has(0, OTHER), 1);
+    ck_assert_uint_lt(has(0, LAB), 12);
+    world_pass(&w, 2000);
+    ck_assert_uint_gt(has(0, LAB), had);
+    ck_assert_uint_lt(has(0, LAB), had + 12);
+    world_pass(&w, 20000);
+    ck_assert_uint_eq(has(0, LAB), 40);
+    ck_assert(world_is_up(&w, link));
+    ck_assert(!taken(0, LAB).feed_full);
+    stop();
+}
+END_TEST
+
+/* However many feeds of a flood are left to later, what else comes on that link
+ * is taken. */
+START_TEST(test_steward_floods_leave_room_for_gaps)
+{
+    static struct test_feed floods[2 * STEWARD_FEEDS_PER_MEMBER];
+    const unsigned members[] = {LAB, OTHER};
+    uint64_t link;
+
+    start();
+    link = world_connect(&w, AUDITOR, 0);
+    world_run(&w);
+    for (unsigned i = 0; i < 2; i++) {
+        struct steward_member *m = &w.nodes[0].s->members[index_of(members[i])];
+
+        m->feed_tokens = 0;
+        m->feed_ms = w.mono_ms;
+    }
+    for (unsigned i = 0; i < 2 * STEWARD_FEEDS_PER_MEMBER; i++) {
+        unsigned member = members[i % 2];
+
+        test_feed_init(&floods[i], &w, member, i / 2);
+        test_feed_append(&floods[i], &w.keys[member], FEED_REQUEST,
+                         slice_str("x"));
+        test_feed_say(&floods[i], &w, AUDITOR, link, 0, 1);
+        world_run(&w);
+    }
+    ck_assert_uint_eq(has(0, LAB), 0);
+    ck_assert_uint_le(link_of(link)->gaps_len, STEWARD_GAPS_MAX / 2);
+    append(AUDITOR, "a");
+    append(AUDITOR, "b");
+    test_feed_say(&feeds[AUDITOR], &w, AUDITOR, link, 1, 1);
+    world_run(&w);
+    ck_assert(world_is_up(&w, link));
+    ck_assert_uint_eq(has(0, AUDITOR), 2);
+    for (unsigned i = 0; i < 2 * STEWARD_FEEDS_PER_MEMBER; i++) {
+        test_feed_free(&floods[i]);
+    }
+    stop();
+}
+END_TEST
 
 /* A member may open so many links and no more; others still find room. */
 START_TEST(test_steward_bounds_links)
@@ -1177,6 +1391,10 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_steward_forged_forks_prove_nothing);
     tcase_add_test(tc, test_steward_takes_what_was_said_before_a_fork);
     tcase_add_test(tc, test_steward_restored_from_a_backup_halts);
+    tcase_add_test(tc, test_steward_feeds_have_quotas);
+    tcase_add_test(tc, test_steward_quotas_count_all_of_a_member);
+    tcase_add_test(tc, test_steward_floods_are_slowed);
+    tcase_add_test(tc, test_steward_floods_leave_room_for_gaps);
     tcase_add_test(tc, test_steward_bounds_links);
     tcase_add_test(tc, test_steward_bounds_feeds);
     tcase_add_test(tc, test_steward_bounds_inboxes);

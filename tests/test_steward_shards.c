@@ -2,6 +2,7 @@
 #include "protocol/policy.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
+#include "replication/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U
@@ -17,7 +18,7 @@ static const enum card_role roles[WORLD_MEMBERS] = {
 
 static struct world w;
 static struct test_feed feed;
-static struct digest deposit;
+static struct digest chance, deposit; /* The lab's deposit of |chance|. */
 static struct manifest manifest;
 /* The last of each that the lab heard. */
 static struct message_accept accepted;
@@ -100,6 +101,12 @@ static void on_link(struct world *world, unsigned member, uint64_t id, bool up)
 
 /* --- What the lab says --------------------------------------------------- */
 
+static void deposit_pick(uint8_t n)
+{
+    memset(chance.bytes, n, DIGEST_SIZE);
+    manifest_deposit_id(&deposit, &w.net, &w.ids[LAB], chance.bytes);
+}
+
 static void manifest_make(void)
 {
     struct scalar x;
@@ -133,15 +140,20 @@ static void manifest_make(void)
                      OK);
 }
 
-/* Write the manifest into the lab's feed. */
-static void manifest_append(void)
+static struct slice manifest_payload(void)
 {
-    uint8_t bytes[MANIFEST_SIZE_MAX];
+    static uint8_t bytes[MANIFEST_SIZE_MAX];
     size_t size = 0;
 
     ck_assert_int_eq(manifest_encode(&manifest, bytes, sizeof(bytes), &size),
                      OK);
-    test_feed_append(&feed, &w.keys[LAB], FEED_MANIFEST, slice_of(bytes, size));
+    return slice_of(bytes, size);
+}
+
+/* Write the manifest into the lab's feed. */
+static void manifest_append(void)
+{
+    test_feed_append(&feed, &w.keys[LAB], FEED_MANIFEST, manifest_payload());
 }
 
 static void manifest_say(uint64_t link)
@@ -155,7 +167,7 @@ static struct message offer_of(unsigned lab, uint16_t index, uint64_t leaves)
 {
     struct message m = {.type = MESSAGE_OFFER};
 
-    m.u.offer = (struct message_offer){.deposit_id = deposit,
+    m.u.offer = (struct message_offer){.random = chance,
                                        .net = w.net,
                                        .lab = w.ids[lab],
                                        .label = "model",
@@ -232,7 +244,7 @@ static void start_seed(uint64_t seed, unsigned stewards)
     world_open(&w, seed, stewards, roles);
     w.on_message = on_message;
     w.on_link = on_link;
-    memset(deposit.bytes, 0x5a, DIGEST_SIZE);
+    deposit_pick(1);
     test_feed_init(&feed, &w, LAB, 0);
     manifest_make();
     memset(&accepted, 0, sizeof(accepted));
@@ -524,7 +536,7 @@ START_TEST(test_shards_reserve_capacity)
     say(link, &m);
     ck_assert_uint_eq(accepts, 1);
     other = world_connect(&w, LAB, 0);
-    deposit.bytes[0] ^= 1;
+    deposit_pick(2);
     m = offer_of(LAB, 0, 57);
     say(other, &m);
     ck_assert_int_eq(refused.status, ERR_FULL);
@@ -535,7 +547,7 @@ START_TEST(test_shards_reserve_capacity)
     world_crash(&w, 0);
     ck_assert_uint_eq(counts(0).bytes_reserved, w.capacity);
     other = world_connect(&w, LAB, 0);
-    deposit.bytes[0] ^= 2;
+    deposit_pick(3);
     m = offer_of(LAB, 0, 1);
     say(other, &m);
     ck_assert_uint_eq(accepts, 2);
@@ -567,6 +579,135 @@ START_TEST(test_shards_refuse_a_full_disk)
 }
 END_TEST
 
+static struct steward_member_info taken(unsigned member)
+{
+    struct steward_member_info info = {.shard_quota = 0};
+
+    for (size_t i = 0; i < w.charter.members_len; i++) {
+        if (digest_equal(&w.charter.members[i].card.id, &w.ids[member])) {
+            steward_member_info(w.nodes[0].s, i, &info);
+        }
+    }
+    return info;
+}
+
+/* A lab has its quota and no more, whatever room there is; another has its own,
+ * and what is counted is what the rows say. */
+START_TEST(test_shards_labs_have_quotas)
+{
+    uint64_t link, other;
+    struct message m;
+
+    start();
+    w.lab_quota = 100ULL * LEAF_SIZE;
+    world_crash(&w, 0);
+    link = world_connect(&w, LAB, 0);
+    m = offer_of(LAB, 0, 101);
+    say(link, &m);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_msg(strstr(refused.text, "may take 400 KiB of this steward, of "
+                                       "which you have 400 KiB left") != NULL,
+                  "%s", refused.text);
+    offer(link);
+    ck_assert_uint_eq(accepts, 1);
+    fill(link, 0, LEAVES);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, (LEAVES + 4) * LEAF_SIZE);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    world_crash(&w, 0);
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    ck_assert_uint_eq(taken(LAB).shard_quota, 100ULL * LEAF_SIZE);
+    link = world_connect(&w, LAB, 0);
+    deposit_pick(2);
+    m = offer_of(LAB, 0, 100 - LEAVES + 1);
+    say(link, &m);
+    ck_assert_uint_eq(accepts, 1);
+    m = offer_of(LAB, 0, 100 - LEAVES);
+    say(link, &m);
+    ck_assert_uint_eq(accepts, 2);
+    other = world_connect(&w, OTHER, 0);
+    m = offer_of(OTHER, 0, 100);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 3);
+    ck_assert_uint_eq(taken(OTHER).shard_bytes, 100ULL * LEAF_SIZE);
+    /* What is given up is had again. */
+    world_pass(&w, 31 * DAY_MS);
+    world_pass(&w, DAY_MS); /* What still came in was stopped first. */
+    ck_assert_uint_eq(taken(LAB).shard_bytes, LEAVES * LEAF_SIZE);
+    ck_assert_uint_eq(taken(OTHER).shard_bytes, 0);
+    stop();
+}
+END_TEST
+
+/* A lab whose manifest would not be taken hears so before it sends anything. */
+START_TEST(test_shards_need_room_for_a_manifest)
+{
+    static const uint8_t payload[2000];
+    uint64_t link, other;
+    struct message m;
+
+    start();
+    w.feed_quota = 1500;
+    world_crash(&w, 0);
+    link = world_connect(&w, LAB, 0);
+    test_feed_append(&feed, &w.keys[LAB], FEED_REQUEST,
+                     slice_of(payload, sizeof(payload)));
+    test_feed_say(&feed, &w, LAB, link, 0, 1);
+    offer(link);
+    ck_assert_uint_eq(accepts, 0);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(refused.text, "feed-quota"));
+    other = world_connect(&w, OTHER, 0);
+    m = offer_of(OTHER, 0, LEAVES);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    stop();
+}
+END_TEST
+
+/* A lab has its part of what a steward can count, and leaves others theirs. */
+START_TEST(test_shards_labs_have_parts)
+{
+    const uint32_t part = STEWARD_SHARDS_MAX / 3;
+    uint64_t link = start();
+    struct steward_member *m = steward_member_of(w.nodes[0].s, &w.ids[LAB]);
+    struct test_feed others;
+
+    m->shards = m->deposits = part;
+    offer(link);
+    ck_assert_int_eq(refused.status, ERR_FULL);
+    ck_assert_msg(strstr(refused.text, "21845 shards of one lab") != NULL, "%s",
+                  refused.text);
+    m->shards = 0;
+    manifest_say(link);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 0);
+    test_feed_init(&others, &w, OTHER, 0);
+    test_feed_append(&others, &w.keys[OTHER], FEED_MANIFEST,
+                     manifest_payload());
+    link = world_connect(&w, OTHER, 0);
+    test_feed_say(&others, &w, OTHER, link, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 1);
+    test_feed_free(&others);
+    stop();
+}
+END_TEST
+
+/* Without a quota of their own the labs of the charter share alike. */
+START_TEST(test_shards_labs_share_alike)
+{
+    start();
+    w.lab_quota = 0;
+    world_crash(&w, 0);
+    ck_assert_uint_eq(taken(LAB).shard_quota, w.capacity / 3);
+    ck_assert_uint_eq(taken(AUDITOR).shard_quota, 0);
+    stop();
+}
+END_TEST
+
 /* The same offer resumes; one that differs is refused and changes nothing. */
 START_TEST(test_shards_offers_must_not_change)
 {
@@ -586,18 +727,13 @@ START_TEST(test_shards_offers_must_not_change)
     m = offer_of(LAB, 0, LEAVES + 5);
     say(link, &m);
     ck_assert_int_eq(refused.status, ERR_MISMATCH);
-    second = world_connect(&w, OTHER, 0);
-    m = offer_of(OTHER, 0, LEAVES + 4);
-    world_say(&w, OTHER, second, &m);
-    world_run(&w);
-    ck_assert_int_eq(refused.status, ERR_DENIED);
     /* One shard at a time on a link. */
-    deposit.bytes[0] ^= 1;
+    deposit_pick(2);
     m = offer_of(LAB, 0, LEAVES);
     say(link, &m);
     ck_assert_int_eq(refused.status, ERR_BUSY);
-    deposit.bytes[0] ^= 1;
-    ck_assert_uint_eq(refusals, 4);
+    deposit_pick(1);
+    ck_assert_uint_eq(refusals, 3);
     ck_assert_uint_eq(counts(0).shards_filling, 1);
     /* A second link takes over once the first has been stopped. */
     second = world_connect(&w, LAB, 0);
@@ -607,6 +743,61 @@ START_TEST(test_shards_offers_must_not_change)
     offer(second);
     ck_assert_uint_eq(accepts, 3);
     ck_assert_uint_eq(accepted.range.leaves, 7);
+    stop();
+}
+END_TEST
+
+/* A lab that knows another's deposit, and all that its id is made of, makes one
+ * of its own. */
+START_TEST(test_shards_of_another_lab_cannot_be_offered)
+{
+    uint64_t link = start(), other = world_connect(&w, OTHER, 0);
+    struct message m = offer_of(OTHER, 0, LEAVES);
+
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert(!digest_equal(&accepted.deposit_id, &deposit));
+    m = offer_of(LAB, 0, LEAVES);
+    world_say(&w, OTHER, other, &m);
+    world_run(&w);
+    ck_assert_int_eq(refused.status, ERR_DENIED);
+    offer(link);
+    ck_assert_uint_eq(accepts, 2);
+    ck_assert(digest_equal(&accepted.deposit_id, &deposit));
+    stop();
+}
+END_TEST
+
+/* A lab's manifest under the id of another's deposit, which it was first to
+ * publish, makes room for that deposit. */
+START_TEST(test_shards_false_manifest_makes_room)
+{
+    uint64_t link = start(), other;
+    struct test_feed false_feed;
+    struct steward_deposit_info info;
+
+    test_feed_init(&false_feed, &w, OTHER, 0);
+    test_feed_append(&false_feed, &w.keys[OTHER], FEED_MANIFEST,
+                     manifest_payload());
+    other = world_connect(&w, OTHER, 0);
+    test_feed_say(&false_feed, &w, OTHER, other, 0, 1);
+    world_run(&w);
+    steward_deposit_info(w.nodes[0].s, 0, &info);
+    ck_assert(info.has_manifest && digest_equal(&info.lab, &w.ids[OTHER]));
+
+    offer(link);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 0);
+    fill(link, 0, LEAVES);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    world_crash(&w, 0);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 1);
+    steward_deposit_info(w.nodes[0].s, 0, &info);
+    ck_assert(digest_equal(&info.lab, &w.ids[LAB]));
+    ck_assert_int_eq(info.state, STEWARD_HELD);
+    test_feed_free(&false_feed);
     stop();
 }
 END_TEST
@@ -1125,7 +1316,13 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shards_offers_are_checked, 0, 6);
     tcase_add_test(tc, test_shards_reserve_capacity);
     tcase_add_test(tc, test_shards_refuse_a_full_disk);
+    tcase_add_test(tc, test_shards_labs_have_quotas);
+    tcase_add_test(tc, test_shards_labs_share_alike);
+    tcase_add_test(tc, test_shards_labs_have_parts);
+    tcase_add_test(tc, test_shards_need_room_for_a_manifest);
     tcase_add_test(tc, test_shards_offers_must_not_change);
+    tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
+    tcase_add_test(tc, test_shards_false_manifest_makes_room);
     tcase_add_test(tc, test_shards_final_leaves_stay);
     tcase_add_test(tc, test_shards_go_on_after_a_cut);
     tcase_add_test(tc, test_shards_are_read_by_those_who_may);

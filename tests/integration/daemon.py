@@ -268,6 +268,7 @@ class Daemon(unittest.TestCase):
         node = self.make(1)[0]
         facts = json.loads(call(CAIRND, "check-config", "--home", node.home, "--json", check=0).stdout)
         self.assertEqual((facts["name"], facts["capacity"], facts["data"]), ("Steward 1", 1 << 30, node.data))
+        self.assertEqual((facts["lab-quota"], facts["feed-quota"]), (0, 1 << 30))
         path = os.path.join(node.home, "cairnd.conf")
         with open(path) as f:
             line = 1 + [x.split(" ")[0] for x in f].index("capacity")
@@ -438,6 +439,7 @@ class Daemon(unittest.TestCase):
         self.assertEqual({x["member"] for x in status["links"]}, {f"Steward {i}" for i in (2, 3, 4)})
         self.assertEqual({x["role"] for x in status["links"]}, {"steward"})
         self.assertEqual(len(status["feeds"]), 4)
+        self.assertEqual({(x["quota"], x["over_quota"]) for x in status["feeds"]}, {(1 << 30, False)})
         self.assertEqual(status["bytes"]["capacity"], 1 << 30)
         self.assertGreater(status["bytes"]["volume_free"], 0)
         self.assertEqual((status["network"]["stewards"], status["network"]["f"]), (4, 1))

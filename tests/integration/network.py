@@ -905,6 +905,32 @@ class Care(NetworkCase):
         self.assertEqual(s.status()["custodian"]["missing"], 0)
         self.assertEqual(json.loads(call(*status, check=0).stdout)["shares"], before["shares"])
 
+    def test_h_a_lab_has_its_quota(self):
+        net, s = self.net, self.net[4]
+        conf = os.path.join(s.home, "cairnd.conf")
+
+        def set_quota(old, new):
+            s.end_node()
+            with open(conf) as f:
+                text = f.read()
+            self.assertIn(f'lab-quota = "{old}"', text)
+            with open(conf, "w") as f:
+                f.write(text.replace(f'lab-quota = "{old}"', f'lab-quota = "{new}"'))
+            net.start()
+            net.wait_connected()
+
+        small = net.model("quota", MIB)
+        set_quota("0", "4KiB")
+        said = net.deposit(small, *self.code, "--patience", PATIENCE, check=10)
+        self.assertIn("Steward 4: shards of one lab may take 4096 bytes of this steward", said)
+        lab, = s.status()["labs"]
+        self.assertEqual(lab["quota"], 4096)
+        set_quota("4KiB", "0")
+        net.deposit(small, *self.code, "--certificate", self.path("quota.cert"))
+        lab, = s.status()["labs"]
+        self.assertEqual((lab["bytes"], lab["quota"]), (s.status()["bytes"]["held"], 4 << 30))
+        self.alive()
+
 
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)
