@@ -2,6 +2,7 @@
 #define CAIRN_NODE_CONFIG_H
 
 #include "node/link.h"
+#include "node/log.h"
 #include "node/volume.h"
 #include "protocol/card.h"
 
@@ -21,12 +22,6 @@
 #define CONFIG_RESERVE      ((uint64_t)1 << 30)
 #define CONFIG_FEED_MIN     ((uint64_t)1 << 20)
 #define CONFIG_FEED_QUOTA   ((uint64_t)1 << 30)
-
-/* How the log is written (node/log.h): for people, or an object a line. */
-enum log_format {
-    LOG_TEXT,
-    LOG_JSON
-};
 
 /* What the file says, and nothing else: texts are terminated, all is within its
  * bounds, and nothing in it is lent. Addresses are HOST:PORT as on a card. */
@@ -76,8 +71,5 @@ MUST_CHECK int config_put(struct config *c,
 
 /* Take the |i|th operator's key apart, of a line that was put. */
 void config_operator(const struct config *c, size_t i, struct sshsig_key *key);
-
-/* "text" or "json", as it stands in the file. */
-const char *log_format_name(enum log_format format);
 
 #endif /* CAIRN_NODE_CONFIG_H */

@@ -251,8 +251,3 @@ void config_operator(const struct config *c, size_t i, struct sshsig_key *key)
     assert(i < c->operators_len && rv == OK);
     (void)rv;
 }
-
-const char *log_format_name(enum log_format format)
-{
-    return format == LOG_JSON ? "json" : "text";
-}

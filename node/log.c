@@ -8,6 +8,11 @@
 
 #define LINE_SIZE 1024
 
+const char *log_format_name(enum log_format format)
+{
+    return format == LOG_JSON ? "json" : "text";
+}
+
 void log_put(const struct log *log,
              enum log_level level,
              const char *format,
