@@ -187,7 +187,8 @@ int admin_index_load(struct admin_index *x,
     x->is_loaded = false;
     if (feed_entry_decode(&e, bytes) != OK || e.pruned ||
         !digest_equal(&e.header.payload_hash, hash) ||
-        manifest_decode(&x->facts->manifest, e.payload) != OK) {
+        manifest_decode(&x->facts->manifest, &e.header.author, e.payload) !=
+            OK) {
         errmsg_set(errmsg, "the catalogue has something else where a manifest "
                            "was; restore it from a backup");
         return ERR_IO;

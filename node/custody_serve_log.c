@@ -18,7 +18,7 @@ static void deal_name(const struct custody_deal *d, char *name)
 
     if (m != NULL && feed_entry_decode(&entry, d->manifest) == OK &&
         entry.header.kind == FEED_MANIFEST &&
-        manifest_decode(m, entry.payload) == OK) {
+        manifest_decode(m, &entry.header.author, entry.payload) == OK) {
         (void)snprintf(name, NAME_SIZE, "share %u, epoch %llu, of deposit %s",
                        d->share_index, (unsigned long long)d->share_epoch,
                        text_hex(hex, m->deposit_id.bytes, DIGEST_SIZE));

@@ -168,7 +168,7 @@ static int manifest_take(struct network *w)
         rv = feed_entry_decode(&e, cert.manifest);
     }
     if (rv == OK) {
-        rv = manifest_decode(w->manifest, e.payload);
+        rv = manifest_decode(w->manifest, &e.header.author, e.payload);
     }
     return rv == OK ? client_manifest(w->client, w->manifest) : rv;
 }

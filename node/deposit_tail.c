@@ -93,6 +93,7 @@ void manifest_fill(const struct depositing *d, struct manifest *m)
     memset(m, 0, sizeof(*m));
     m->net = p->net;
     m->deposit_id = p->deposit_id;
+    m->random = p->random;
     memcpy(m->label, p->label, sizeof(m->label));
     m->time_s = p->time_s;
     m->plain_size = p->data_size;

@@ -38,7 +38,7 @@ static int folder_manifest(struct shard_folder *f, char *errmsg)
         rv = ERR_BAD;
     }
     if (rv == OK) {
-        rv = manifest_decode(&f->manifest, e.payload);
+        rv = manifest_decode(&f->manifest, &e.header.author, e.payload);
     }
     if (rv == OK && !digest_equal(&f->manifest.net, &e.header.net)) {
         rv = ERR_BAD;
@@ -53,6 +53,11 @@ static int folder_manifest(struct shard_folder *f, char *errmsg)
                    path);
     } else if (rv == ERR_AUTH) {
         errmsg_set(errmsg, "the signature of '%s' is false", path);
+    } else if (rv == ERR_MISMATCH) {
+        errmsg_set(errmsg,
+                   "'%s' is damaged, or its author speaks for another's "
+                   "deposit",
+                   path);
     } else if (rv != OK) {
         errmsg_set(errmsg, "'%s' is damaged or no manifest", path);
     } else {

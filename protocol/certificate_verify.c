@@ -271,7 +271,11 @@ static int open_manifest(struct slice entry,
     if (rv != OK) {
         return rv;
     }
-    rv = manifest_decode(&facts->manifest, e.payload);
+    rv = manifest_decode(&facts->manifest, &e.header.author, e.payload);
+    if (rv == ERR_MISMATCH) {
+        *why = "its author speaks for another's deposit";
+        return rv;
+    }
     if (rv != OK) {
         return payload_error(rv, why);
     }

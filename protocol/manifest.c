@@ -7,7 +7,7 @@
 #include "protocol/text.h"
 
 #define MANIFEST_VERSION 1
-#define MANIFEST_FIELDS  23
+#define MANIFEST_FIELDS  24
 
 /* Any t up to n is one that vss.h can deal. */
 _Static_assert(VSS_T_MAX >= MANIFEST_SHARDS_MAX, "t may be as large as n");
@@ -121,6 +121,7 @@ static void put_fields(struct canon_writer *w, const struct manifest *m)
     canon_put_uint(w, SUITE_CUSTODY_1);
     canon_put_digest(w, &m->net);
     canon_put_digest(w, &m->deposit_id);
+    canon_put_digest(w, &m->random);
     canon_put_str(w, slice_str(m->label));
     canon_put_uint(w, m->time_s);
     canon_put_uint(w, m->plain_size);
@@ -204,6 +205,7 @@ static void get_fields(struct canon_reader *r, struct manifest *m)
     canon_leave(r);
     canon_digest(r, &m->net);
     canon_digest(r, &m->deposit_id);
+    canon_digest(r, &m->random);
     get_label(r, m);
     m->time_s = canon_uint(r, UINT64_MAX);
     m->plain_size = canon_uint(r, UINT64_MAX);
@@ -235,7 +237,18 @@ static void get_fields(struct canon_reader *r, struct manifest *m)
     canon_leave(r);
 }
 
-int manifest_decode(struct manifest *m, struct slice in)
+/* Could |author| have made the id of the deposit? */
+static bool id_is_by(const struct manifest *m, const struct digest *author)
+{
+    struct digest id;
+
+    manifest_deposit_id(&id, &m->net, author, m->random.bytes);
+    return digest_equal(&id, &m->deposit_id);
+}
+
+int manifest_decode(struct manifest *m,
+                    const struct digest *author,
+                    struct slice in)
 {
     struct canon_reader r;
     struct manifest got;
@@ -251,6 +264,9 @@ int manifest_decode(struct manifest *m, struct slice in)
     rv = manifest_check(&got);
     if (rv != OK) {
         return rv;
+    }
+    if (!id_is_by(&got, author)) {
+        return ERR_MISMATCH;
     }
     *m = got;
     return OK;

@@ -22,7 +22,8 @@
 #define SUITE_CUSTODY_1 1U /* Pedersen over ristretto255, HPKE X25519 */
 
 struct manifest {
-    struct digest net, deposit_id;
+    struct digest net;
+    struct digest deposit_id, random; /* See manifest_deposit_id(). */
     char label[MANIFEST_LABEL_MAX + 1];
     uint64_t time_s, plain_size;
     uint32_t segment_size;
@@ -49,8 +50,14 @@ MUST_CHECK int manifest_encode(const struct manifest *m,
 
 /* Decode and check what can be checked alone: bounds, k < n, t <= n, the
  * sizes against each other, commitments that are elements, distinct stewards,
- * a policy that parses. Whether k, n, t are wise is placement's question. */
-MUST_CHECK int manifest_decode(struct manifest *m, struct slice in);
+ * a policy that parses. Whether k, n, t are wise is placement's question.
+ *
+ * |author| is that of the feed entry which |in| is the payload of: nobody
+ * speaks for another's deposit, ERR_MISMATCH when |author| could not have made
+ * the deposit's id. */
+MUST_CHECK int manifest_decode(struct manifest *m,
+                               const struct digest *author,
+                               struct slice in);
 
 /* 1 <= k < n <= MANIFEST_SHARDS_MAX. */
 bool manifest_code_is_valid(uint16_t k, uint16_t n);

@@ -81,7 +81,13 @@ int custodian_deal_begin(struct custodian *c, struct core_out *out)
     if (rv != OK) {
         return rv;
     }
-    rv = manifest_decode(&c->manifest, c->entry.payload);
+    rv = manifest_decode(&c->manifest, &c->entry.header.author,
+                         c->entry.payload);
+    if (rv == ERR_MISMATCH) {
+        return custodian_refuse(c, rv,
+                                "the manifest is of a deposit whose id its lab "
+                                "could not have made: it is another's");
+    }
     if (rv != OK) {
         return custodian_refuse(c, rv,
                                 "the entry's payload is no manifest that this "
@@ -166,8 +172,7 @@ static int deal_again(struct custodian *c,
     if (rv != OK) {
         return custodian_refuse(c, ERR_IO, ROW_BROKEN);
     }
-    if (!digest_equal(&entry.header.author, &c->entry.header.author) ||
-        !digest_equal(&entry.header.payload_hash,
+    if (!digest_equal(&entry.header.payload_hash,
                       &c->entry.header.payload_hash) ||
         !share_equal(&held->share, &c->scratch.share)) {
         return custodian_refuse(c, ERR_EXISTS,

@@ -94,7 +94,8 @@ static int custody_check(struct custodian *c, struct slice row)
         rv = feed_entry_decode(&c->entry, held->manifest);
     }
     if (rv == OK) {
-        rv = manifest_decode(&c->manifest, c->entry.payload);
+        rv = manifest_decode(&c->manifest, &c->entry.header.author,
+                             c->entry.payload);
     }
     if (rv == OK) {
         rv = vss_share_verify(&held->share, m->commitments, m->t, m->n);

@@ -47,7 +47,7 @@ static int facts_make(const struct depositor *d,
     }
     rv = feed_entry_decode(&e, entry);
     if (rv == OK) {
-        rv = manifest_decode(&f->manifest, e.payload);
+        rv = manifest_decode(&f->manifest, &e.header.author, e.payload);
     }
     if (rv == OK && !manifest_is_ours(d, &f->manifest)) {
         rv = ERR_MISMATCH;
@@ -142,7 +142,7 @@ static bool entry_is_manifest(const struct depositor *d,
                               struct manifest *scratch)
 {
     return e->header.kind == FEED_MANIFEST && !e->pruned &&
-           manifest_decode(scratch, e->payload) == OK &&
+           manifest_decode(scratch, &e->header.author, e->payload) == OK &&
            digest_equal(&scratch->deposit_id, &d->config.deposit_id);
 }
 

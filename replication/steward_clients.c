@@ -170,7 +170,7 @@ static void submit(struct steward *s,
     assert(rv == OK);
     rv = feed_entry_decode(&e, row);
     assert(rv == OK);
-    rv = manifest_decode(&s->manifest, e.payload);
+    rv = manifest_decode(&s->manifest, &e.header.author, e.payload);
     assert(rv == OK);
     if (steward_release_find(s, &slot->release) != NULL) {
         reply(slot->id, OK, "", out);

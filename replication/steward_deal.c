@@ -83,7 +83,8 @@ static void deal_ask(struct steward *s,
         return;
     }
     if (feed_entry_decode(&e, entry) != OK ||
-        manifest_decode(&s->custody.manifest, e.payload) != OK) {
+        manifest_decode(&s->custody.manifest, &e.header.author, e.payload) !=
+            OK) {
         deal_refuse(s, l, ERR_BUSY, "its manifest cannot be read; try again",
                     out);
         return;

@@ -98,7 +98,7 @@ static void on_manifest_row(struct steward *s,
     int rv = feed_entry_decode(&e, value);
 
     assert(rv == OK);
-    rv = manifest_decode(&d->manifest, e.payload);
+    rv = manifest_decode(&d->manifest, &e.header.author, e.payload);
     assert(rv == OK);
     if (strcmp(m->label, d->decoded.label) != 0 ||
         m->share_epoch != d->decoded.share_epoch) {

@@ -189,7 +189,7 @@ static void offer_promised(struct steward *s,
         return;
     }
     if (row == NULL || feed_entry_decode(&e, row->value) != OK ||
-        manifest_decode(&s->manifest, e.payload) != OK) {
+        manifest_decode(&s->manifest, &e.header.author, e.payload) != OK) {
         offer_refuse(s, l, ERR_BUSY, "its manifest cannot be read; try again",
                      out);
         return;
@@ -284,22 +284,6 @@ static void offer_again(struct steward *s,
     }
 }
 
-/* That deposit is known from the manifest of another lab than the one that
- * could make its id, and so from nobody who may speak of it: it goes. */
-static void offer_reclaim(struct steward *s,
-                          uint32_t index,
-                          struct core_out *out)
-{
-    struct steward_deposit *d = &s->deposits[index];
-    struct key manifest = key_manifest(&d->id);
-    struct key share = key_acknowledged(&d->id);
-
-    core_remove(out, key_slice(&manifest));
-    core_remove(out, key_slice(&share));
-    d->has_manifest = false;
-    steward_deposit_remove(s, index);
-}
-
 void steward_on_offer(struct steward *s,
                       struct steward_link *l,
                       const struct core_event *ev,
@@ -335,9 +319,6 @@ void steward_on_offer(struct steward *s,
                      out);
     } else if (index == STEWARD_NONE) {
         offer_new(s, l, index, out);
-    } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {
-        offer_reclaim(s, index, out);
-        offer_new(s, l, STEWARD_NONE, out);
     } else if (s->deposits[index].has_shard) {
         offer_again(s, l, index, ev, out);
     } else {

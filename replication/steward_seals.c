@@ -19,8 +19,8 @@ const char *steward_promise(const struct steward *s, struct steward_deposit *d)
     return NULL;
 }
 
-/* The deposit that a manifest is the first to describe. A manifest by another
- * lab than the one whose shard is here, and a second one, mean nothing. */
+/* The deposit that a manifest is the first to describe; a second one means
+ * nothing. Its id can be of no other lab than the author. */
 static uint32_t manifest_deposit(struct steward *s,
                                  const struct digest *id,
                                  const struct digest *author)
@@ -34,10 +34,8 @@ static uint32_t manifest_deposit(struct steward *s,
                    ? steward_deposit_add(s, id, author)
                    : STEWARD_NONE;
     }
-    return s->deposits[index].has_manifest ||
-                   !digest_equal(&s->deposits[index].lab, author)
-               ? STEWARD_NONE
-               : index;
+    assert(digest_equal(&s->deposits[index].lab, author));
+    return s->deposits[index].has_manifest ? STEWARD_NONE : index;
 }
 
 void steward_on_manifest(struct steward *s,
@@ -51,7 +49,7 @@ void steward_on_manifest(struct steward *s,
     uint32_t index;
 
     if (card == NULL || card->role != CARD_LAB ||
-        manifest_decode(&s->manifest, e->payload) != OK ||
+        manifest_decode(&s->manifest, &e->header.author, e->payload) != OK ||
         !digest_equal(&s->manifest.net, &s->config.net)) {
         return;
     }

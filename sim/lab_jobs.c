@@ -292,7 +292,7 @@ static void manifest_take(struct sim_lab *l)
     depositor_certificate(l->machine, &c);
     rv = feed_entry_decode(&e, c.manifest);
     if (rv == OK) {
-        rv = manifest_decode(&l->manifest, e.payload);
+        rv = manifest_decode(&l->manifest, &e.header.author, e.payload);
     }
     assert(rv == OK);
     (void)rv;

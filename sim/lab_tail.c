@@ -85,6 +85,7 @@ void lab_manifest(const struct sim *w, struct sim_lab *l)
     memset(m, 0, sizeof(*m));
     m->net = w->people.net;
     m->deposit_id = l->deposit_id;
+    m->random = l->random;
     memcpy(m->label, SIM_LABEL, sizeof(SIM_LABEL));
     m->time_s = sim_wall_ms(w, SIM_LAB) / 1000;
     m->plain_size = l->size;

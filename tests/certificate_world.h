@@ -179,13 +179,23 @@ static inline void world_charter_put(struct certificate_world *w,
                      OK);
 }
 
+/* The id that the lab's deposit has by what else the manifest says. */
+static inline void world_deposit_id(struct certificate_world *w)
+{
+    struct manifest *m = &w->manifest;
+
+    manifest_deposit_id(&m->deposit_id, &m->net, &w->lab.card.id,
+                        m->random.bytes);
+}
+
 static inline void world_manifest_fill(struct certificate_world *w)
 {
     struct manifest *m = &w->manifest;
     const uint32_t segment = SEGMENT_SIZE_MIN;
 
     m->net = w->net;
-    rng_bytes(&w->rng, &m->deposit_id, DIGEST_SIZE);
+    rng_bytes(&w->rng, &m->random, DIGEST_SIZE);
+    world_deposit_id(w);
     memcpy(m->label, "Gr\xc3\xbc\xc3\x9f", 7);
     m->time_s = WORLD_TIME;
     m->plain_size = 3 * (uint64_t)segment;

@@ -302,7 +302,7 @@ static inline void manifest_make(void)
 
     memset(m, 0, sizeof(*m));
     m->net = net;
-    rng_bytes(&rng, &m->deposit_id, DIGEST_SIZE);
+    rng_bytes(&rng, &m->random, DIGEST_SIZE);
     memcpy(m->label, "Model", 6);
     m->time_s = TIME - 1000 * DAY;
     m->plain_size = SEGMENT_SIZE_MIN;
@@ -344,7 +344,7 @@ static inline void entry_put(struct buffer *b,
 }
 
 /* The manifest as it is now, in the name of |author|, signed by |signer|. */
-static inline void manifest_sign(size_t author, size_t signer)
+static inline void manifest_put(size_t author, size_t signer)
 {
     static uint8_t payload[MANIFEST_SIZE_MAX];
     size_t size = 0;
@@ -354,6 +354,14 @@ static inline void manifest_sign(size_t author, size_t signer)
     sha256(slice_of(payload, size), &manifest_hash);
     entry_put(&entry, &net, &members[author].card.id, &members[signer].node,
               FEED_MANIFEST, slice_of(payload, size));
+}
+
+/* The same, of a deposit of |author|'s own. */
+static inline void manifest_sign(size_t author, size_t signer)
+{
+    manifest_deposit_id(&manifest.deposit_id, &manifest.net,
+                        &members[author].card.id, manifest.random.bytes);
+    manifest_put(author, signer);
 }
 
 /* Seal |share| to |custodian| as the share of |index|. */

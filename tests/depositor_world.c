@@ -327,7 +327,7 @@ static void steward_seal(struct dw *w, uint16_t column)
         ck_assert_int_eq(feed_entry_decode(
                              &e, slice_of(s->manifest.bytes, s->manifest.size)),
                          OK);
-        ck_assert_int_eq(manifest_decode(m, e.payload), OK);
+        ck_assert_int_eq(manifest_decode(m, &e.header.author, e.payload), OK);
         if (s->manner.bad_disk) {
             s->leaves[3].bytes[0] ^= 1;
         }
@@ -494,7 +494,7 @@ static void steward_deal(struct dw *w,
         ck_assert_int_eq(feed_entry_decode(
                              &e, slice_of(s->manifest.bytes, s->manifest.size)),
                          OK);
-        ck_assert_int_eq(manifest_decode(m, e.payload), OK);
+        ck_assert_int_eq(manifest_decode(m, &e.header.author, e.payload), OK);
         ck_assert(share_open(w, column, deal, m, &share));
         acknowledge(w, column, deal, &share);
     }
@@ -647,6 +647,7 @@ static struct manifest *manifest_make(const struct dw *w)
     ck_assert_ptr_nonnull(m);
     m->net = w->net;
     m->deposit_id = w->deposit_id;
+    m->random = w->random;
     memcpy(m->label, "a model", 8);
     m->time_s = 1700000000;
     m->plain_size = 3U * SEGMENT_SIZE;

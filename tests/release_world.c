@@ -88,7 +88,9 @@ static void manifest_make(uint32_t quorum)
     vss_polynomials_init(&polynomials, T, &w.rng);
     memset(&manifest, 0, sizeof(manifest));
     manifest.net = w.net;
-    memset(manifest.deposit_id.bytes, 0x5a, DIGEST_SIZE);
+    memset(manifest.random.bytes, 0x5a, DIGEST_SIZE);
+    manifest_deposit_id(&manifest.deposit_id, &w.net, &w.ids[LAB],
+                        manifest.random.bytes);
     memcpy(manifest.label, "model", 6);
     manifest.time_s = 1700000000;
     manifest.plain_size = 1000;

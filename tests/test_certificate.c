@@ -400,6 +400,7 @@ START_TEST(test_certificate_false_manifest)
     world_manifest_put(w, &w->lab, &w->lab.node);
     check_false(ERR_MISMATCH, "the manifest: it is of another network");
     w->manifest.net = w->net;
+    world_deposit_id(w);
     w->net = net;
     world_manifest_put(w, &w->lab, &w->lab.node);
     check_false(ERR_MISMATCH, "the manifest: its content names another net");
@@ -407,12 +408,28 @@ START_TEST(test_certificate_false_manifest)
     w->manifest.offline = true;
     memset(&w->manifest.net, 0, DIGEST_SIZE);
     memset(w->manifest.stewards, 0, sizeof(w->manifest.stewards));
+    world_deposit_id(w);
     world_manifest_put(w, &w->lab, &w->lab.node);
     check_false(ERR_MISMATCH, "the manifest: its content names another net");
     w->manifest = good;
     world_manifest_put(w, &w->lab, &w->lab.node);
     world_certificate(w, WORLD_N, WORLD_N, c);
     ck_assert_int_eq(verify(), OK);
+}
+END_TEST
+
+/* Nobody, not even a lab of the network, speaks for another's deposit. */
+START_TEST(test_certificate_manifest_of_another_lab)
+{
+    w->manifest.deposit_id.bytes[31] ^= 1;
+    world_manifest_put(w, &w->lab, &w->lab.node);
+    check_false(ERR_MISMATCH,
+                "the manifest: its author speaks for another's deposit");
+    w->manifest.deposit_id.bytes[31] ^= 1;
+    w->manifest.random.bytes[0] ^= 1;
+    world_manifest_put(w, &w->lab, &w->lab.node);
+    check_false(ERR_MISMATCH,
+                "the manifest: its author speaks for another's deposit");
 }
 END_TEST
 
@@ -663,6 +680,7 @@ Suite *suite_make(void)
     tcase_set_timeout(false_ones, 60);
     tcase_add_test(false_ones, test_certificate_false_chain);
     tcase_add_test(false_ones, test_certificate_false_manifest);
+    tcase_add_test(false_ones, test_certificate_manifest_of_another_lab);
     tcase_add_test(false_ones, test_certificate_receipt_by_another);
     tcase_add_test(false_ones, test_certificate_receipt_of_something_else);
     tcase_add_test(false_ones, test_certificate_receipt_broken);

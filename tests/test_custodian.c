@@ -253,6 +253,7 @@ START_TEST(test_custodian_deal_author)
     members[LAB].card.id = id;
 
     manifest_sign(LAB_2, LAB_2);
+    share_seal(ME, ME + 1);
     deal_ask();
     granted(CUSTODY_ACK);
 }
@@ -431,7 +432,6 @@ END_TEST
 /* A manifest stays the one of its deposit; another epoch is another share. */
 START_TEST(test_custodian_deal_second_manifest)
 {
-    const struct manifest good = manifest;
     struct vss_polynomials other;
 
     deal();
@@ -440,12 +440,6 @@ START_TEST(test_custodian_deal_second_manifest)
                                     &manifest.policy_size),
                      OK);
     manifest_sign(LAB, LAB);
-    share_seal(ME, ME + 1);
-    deal_ask();
-    refused(ERR_EXISTS);
-    /* The same words by another lab. */
-    manifest = good;
-    manifest_sign(LAB_2, LAB_2);
     share_seal(ME, ME + 1);
     deal_ask();
     refused(ERR_EXISTS);
@@ -464,6 +458,33 @@ START_TEST(test_custodian_deal_second_manifest)
     ack_check();
     ck_assert_uint_eq(rows_len, 2);
     ck_assert_mem_eq(rows[1].key + 33, "\1\2\3\4\5\6\7\10", 8);
+}
+END_TEST
+
+/* A lab that speaks first for the deposit of another leaves no trace, and keeps
+ * the true share from nobody. */
+START_TEST(test_custodian_deal_of_another_lab)
+{
+    manifest_sign(LAB, LAB);
+    manifest_put(LAB_2, LAB_2);
+    share_seal(ME, ME + 1);
+    deal_ask();
+    refused(ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(answer.u.refused.text, "it is another's"));
+    ck_assert_uint_eq(rows_len, 0);
+
+    deal();
+    ack_check();
+    manifest_put(LAB_2, LAB_2);
+    share_seal(ME, ME + 1);
+    deal_ask();
+    refused(ERR_MISMATCH);
+    /* Of what it has seen it can make a deposit of its own. */
+    manifest_sign(LAB_2, LAB_2);
+    share_seal(ME, ME + 1);
+    deal_ask();
+    granted(CUSTODY_ACK);
+    ck_assert_uint_eq(rows_len, 2);
 }
 END_TEST
 
@@ -508,6 +529,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custodian_deal_share);
     tcase_add_test(tc, test_custodian_deal_envelope);
     tcase_add_test(tc, test_custodian_deal_second_manifest);
+    tcase_add_test(tc, test_custodian_deal_of_another_lab);
     tcase_add_test(tc, test_custodian_deal_broken_row);
     suite_add_tcase(s, tc);
     return s;

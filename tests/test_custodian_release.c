@@ -210,7 +210,7 @@ START_TEST(test_custodian_policy_of_the_manifest)
         0x93, 3, 0x93, 1,         1, POLICY_AUDITOR,
         0x93, 1, 2,    POLICY_LAB};
 
-    rng_bytes(&rng, &manifest.deposit_id, DIGEST_SIZE);
+    rng_bytes(&rng, &manifest.random, DIGEST_SIZE);
     policy_set(slice_of(policy, sizeof(policy)));
     deal();
     request_make();

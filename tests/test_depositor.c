@@ -978,6 +978,7 @@ static size_t large_report(const struct depositor_config *config,
     ck_assert_ptr_nonnull(m);
     m->net = config->net;
     m->deposit_id = config->deposit_id;
+    m->random = config->random;
     memcpy(m->label, "large", 6);
     m->plain_size = config->segment_size;
     m->segment_size = config->segment_size;

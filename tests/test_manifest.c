@@ -22,6 +22,7 @@ struct forgery {
 
 static uint8_t bytes[MANIFEST_SIZE_MAX];
 static struct forgery f;
+static struct digest author;
 static struct manifest got;
 
 /* n shards, any k restore, t open; |data| segments of files are full and the
@@ -35,7 +36,8 @@ static void start(uint16_t k, uint16_t n, uint16_t t, uint32_t data)
     memset(&f, 0, sizeof(f));
     rng_init_seed(&r, seed);
     rng_bytes(&r, &f.m.net, DIGEST_SIZE);
-    rng_bytes(&r, &f.m.deposit_id, DIGEST_SIZE);
+    rng_bytes(&r, &author, DIGEST_SIZE);
+    rng_bytes(&r, &f.m.random, DIGEST_SIZE);
     memcpy(f.m.label, "Gr\xc3\xbc\xc3\x9f", 7);
     f.m.time_s = 1760000000;
     f.m.plain_size = data * SEGMENT;
@@ -59,9 +61,11 @@ static void start(uint16_t k, uint16_t n, uint16_t t, uint32_t data)
     f.m.cadence_days = 30;
 }
 
-/* Let the forged fields follow |f.m|; a test then changes what it is about. */
+/* Let the id and the forged fields follow |f.m|; a test then changes what it is
+ * about. */
 static void follow(void)
 {
+    manifest_deposit_id(&f.m.deposit_id, &f.m.net, &author, f.m.random.bytes);
     f.version = 1;
     for (size_t i = 0; i < 4; i++) {
         f.suites[i] = 1;
@@ -72,7 +76,7 @@ static void follow(void)
     f.t = f.m.t;
     f.catalogue_segments = f.m.catalogue_segments;
     f.cadence_days = f.m.cadence_days;
-    f.fields = 23;
+    f.fields = 24;
     f.roots = f.m.n;
     f.stewards = f.m.offline ? 0 : f.m.n;
     f.commitments = f.m.t;
@@ -105,6 +109,7 @@ static struct slice forge(void)
     }
     canon_put_digest(&w, &f.m.net);
     canon_put_digest(&w, &f.m.deposit_id);
+    canon_put_digest(&w, &f.m.random);
     canon_put_str(&w, f.label);
     canon_put_uint(&w, f.m.time_s);
     canon_put_uint(&w, f.m.plain_size);
@@ -124,7 +129,7 @@ static struct slice forge(void)
     canon_put_uint(&w, f.cadence_days);
     canon_put_uint(&w, f.zeros[0]);
     canon_put_uint(&w, f.zeros[1]);
-    for (uint32_t i = 23; i < f.fields; i++) {
+    for (uint32_t i = 24; i < f.fields; i++) {
         canon_put_uint(&w, 0);
     }
     ck_assert_int_eq(canon_write_end(&w, &out), OK);
@@ -133,13 +138,14 @@ static struct slice forge(void)
 
 static int decode_forged(void)
 {
-    return manifest_decode(&got, forge());
+    return manifest_decode(&got, &author, forge());
 }
 
 static void check_equal(const struct manifest *a, const struct manifest *b)
 {
     ck_assert(digest_equal(&a->net, &b->net));
     ck_assert(digest_equal(&a->deposit_id, &b->deposit_id));
+    ck_assert(digest_equal(&a->random, &b->random));
     ck_assert_str_eq(a->label, b->label);
     ck_assert_uint_eq(a->time_s, b->time_s);
     ck_assert_uint_eq(a->plain_size, b->plain_size);
@@ -178,7 +184,7 @@ static void check_round_trip(void)
     ck_assert_uint_eq(size, want.size);
     ck_assert_bytes_eq(out, want.data, size);
     memset(&got, 0xaa, sizeof(got));
-    ck_assert_int_eq(manifest_decode(&got, slice_of(out, size)), OK);
+    ck_assert_int_eq(manifest_decode(&got, &author, slice_of(out, size)), OK);
     check_equal(&got, &f.m);
 }
 
@@ -267,13 +273,15 @@ START_TEST(test_manifest_truncated_or_longer)
 
         ck_assert_ptr_nonnull(cut);
         memcpy(cut + 1, whole.data, size);
-        ck_assert_int_ne(manifest_decode(&got, slice_of(cut + 1, size)), OK);
+        ck_assert_int_ne(
+            manifest_decode(&got, &author, slice_of(cut + 1, size)), OK);
         free(cut);
     }
     bytes[whole.size] = 0;
-    ck_assert_int_eq(manifest_decode(&got, slice_of(bytes, whole.size + 1)),
-                     ERR_BAD);
-    ck_assert_int_eq(manifest_decode(&got, whole), OK);
+    ck_assert_int_eq(
+        manifest_decode(&got, &author, slice_of(bytes, whole.size + 1)),
+        ERR_BAD);
+    ck_assert_int_eq(manifest_decode(&got, &author, whole), OK);
 }
 END_TEST
 
@@ -294,7 +302,7 @@ START_TEST(test_manifest_any_byte_changed)
         for (unsigned x = 1; x < 256; x++) {
             bytes[i] ^= (uint8_t)x;
             got = before;
-            if (manifest_decode(&got, whole) != OK) {
+            if (manifest_decode(&got, &author, whole) != OK) {
                 if (memcmp((const uint8_t *)&got, (const uint8_t *)&before,
                            sizeof(got)) != 0) {
                     ck_abort_msg("written on failure: byte %zu", i);
@@ -336,8 +344,8 @@ START_TEST(test_manifest_versions_and_suites)
     }
     EXPECT(zeros[0], 1, ERR_UNSUPPORTED);
     EXPECT(zeros[1], 1, ERR_UNSUPPORTED);
-    EXPECT(fields, 22, ERR_BAD);
-    EXPECT(fields, 24, ERR_BAD);
+    EXPECT(fields, 23, ERR_BAD);
+    EXPECT(fields, 25, ERR_BAD);
     /* A longer one of a later version is not called malformed. */
     begin();
     f.version = 2;
@@ -524,6 +532,7 @@ START_TEST(test_manifest_offline)
     EXPECT(stewards, 0, ERR_BAD);
     begin();
     memset(&f.m.net, 0, DIGEST_SIZE);
+    follow();
     ck_assert_int_eq(decode_forged(), ERR_BAD);
     f.stewards = 0;
     ck_assert_int_eq(decode_forged(), OK);
@@ -564,16 +573,32 @@ START_TEST(test_manifest_policies)
 }
 END_TEST
 
+/* An id is made of the network, the author and the random bytes: with another
+ * of any of these there is no such manifest. */
+START_TEST(test_manifest_of_another_deposit)
+{
+    struct digest *const parts[] = {&author, &f.m.net, &f.m.random,
+                                    &f.m.deposit_id};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        begin();
+        ck_assert_int_eq(decode_forged(), OK);
+        parts[i]->bytes[i] ^= 1;
+        ck_assert_int_eq(decode_forged(), ERR_MISMATCH);
+    }
+}
+END_TEST
+
 /* Computed by an independent program. */
 START_TEST(test_manifest_deposit_id)
 {
-    struct digest net, author, id, want;
+    struct digest net, by, id, want;
     uint8_t random[32];
 
     memset(net.bytes, 1, DIGEST_SIZE);
-    memset(author.bytes, 2, DIGEST_SIZE);
+    memset(by.bytes, 2, DIGEST_SIZE);
     memset(random, 3, sizeof(random));
-    manifest_deposit_id(&id, &net, &author, random);
+    manifest_deposit_id(&id, &net, &by, random);
     hex_read("6caef68b7a50e96075bb7a545114b72cae1d4c8a335fee976463d20b213e44c1",
              want.bytes, DIGEST_SIZE);
     ck_assert_bytes_eq(id.bytes, want.bytes, DIGEST_SIZE);
@@ -605,6 +630,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_manifest_offline);
     tcase_add_test(tc, test_manifest_commitments);
     tcase_add_test(tc, test_manifest_policies);
+    tcase_add_test(tc, test_manifest_of_another_deposit);
     tcase_add_test(tc, test_manifest_deposit_id);
     suite_add_tcase(s, tc);
     return s;

@@ -70,7 +70,9 @@ static void junk_make(void)
     static uint8_t junk[RELEASE_ENVELOPE_SIZE];
 
     other = manifest;
-    memset(other.deposit_id.bytes, 0xa5, DIGEST_SIZE);
+    memset(other.random.bytes, 0xa5, DIGEST_SIZE);
+    manifest_deposit_id(&other.deposit_id, &w.net, &w.ids[LAB],
+                        other.random.bytes);
     junk_deal = (struct message){.type = MESSAGE_DEAL};
     junk_deal.u.deal = (struct message_deal){
         .deposit_id = other.deposit_id,

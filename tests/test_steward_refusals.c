@@ -64,7 +64,8 @@ static struct digest deposit_make(struct manifest *m)
 
     memset(m, 0, sizeof(*m));
     m->net = w.net;
-    memset(m->deposit_id.bytes, 0x5a, DIGEST_SIZE);
+    memset(m->random.bytes, 0x5a, DIGEST_SIZE);
+    manifest_deposit_id(&m->deposit_id, &w.net, &w.ids[LAB], m->random.bytes);
     memcpy(m->label, "model", 6);
     m->time_s = 1700000000;
     m->plain_size = 1000;

@@ -114,6 +114,7 @@ static void manifest_make(void)
     memset(&manifest, 0, sizeof(manifest));
     manifest.net = w.net;
     manifest.deposit_id = deposit;
+    manifest.random = chance;
     memcpy(manifest.label, "model", 6);
     manifest.time_s = 1700000000;
     manifest.plain_size = 1000;
@@ -435,7 +436,7 @@ START_TEST(test_shards_with_false_bytes_can_be_mended)
 }
 END_TEST
 
-/* Only the first manifest of the lab whose shard it is means anything. */
+/* Only the first manifest of the lab whose deposit it is means anything. */
 START_TEST(test_shards_have_one_manifest)
 {
     uint64_t link = start();
@@ -684,6 +685,8 @@ START_TEST(test_shards_labs_have_parts)
     m->shards = 0;
     manifest_say(link);
     ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 0);
+    manifest_deposit_id(&manifest.deposit_id, &w.net, &w.ids[OTHER],
+                        chance.bytes);
     test_feed_init(&others, &w, OTHER, 0);
     test_feed_append(&others, &w.keys[OTHER], FEED_MANIFEST,
                      manifest_payload());
@@ -769,9 +772,9 @@ START_TEST(test_shards_of_another_lab_cannot_be_offered)
 }
 END_TEST
 
-/* A lab's manifest under the id of another's deposit, which it was first to
- * publish, makes room for that deposit. */
-START_TEST(test_shards_false_manifest_makes_room)
+/* A lab's manifest under the id of another's deposit means nothing, though it
+ * was the first: the true one counts when it comes, before any offer too. */
+START_TEST(test_shards_false_manifest_means_nothing)
 {
     uint64_t link = start(), other;
     struct test_feed false_feed;
@@ -783,14 +786,16 @@ START_TEST(test_shards_false_manifest_makes_room)
     other = world_connect(&w, OTHER, 0);
     test_feed_say(&false_feed, &w, OTHER, other, 0, 1);
     world_run(&w);
-    steward_deposit_info(w.nodes[0].s, 0, &info);
-    ck_assert(info.has_manifest && digest_equal(&info.lab, &w.ids[OTHER]));
+    ck_assert_uint_eq(world_rows(&w, 0, 'F'), 1);
+    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 0);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 0);
 
+    manifest_say(link);
+    steward_deposit_info(w.nodes[0].s, 0, &info);
+    ck_assert(info.has_manifest && digest_equal(&info.lab, &w.ids[LAB]));
     offer(link);
     ck_assert_uint_eq(accepts, 1);
-    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 0);
     fill(link, 0, LEAVES);
-    manifest_say(link);
     ck_assert_uint_eq(receipts, 1);
     world_crash(&w, 0);
     ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 1);
@@ -1322,7 +1327,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_need_room_for_a_manifest);
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
-    tcase_add_test(tc, test_shards_false_manifest_makes_room);
+    tcase_add_test(tc, test_shards_false_manifest_means_nothing);
     tcase_add_test(tc, test_shards_final_leaves_stay);
     tcase_add_test(tc, test_shards_go_on_after_a_cut);
     tcase_add_test(tc, test_shards_are_read_by_those_who_may);

@@ -258,6 +258,22 @@ class Offline(unittest.TestCase):
             self.assertIn(what, done.stderr)
         self.assertRegex(done.stderr, "share(-0| )3")
 
+    def test_a_manifest_that_speaks_for_another_s_deposit_is_left_out(self):
+        self.small_model()
+        self.create()
+        import recover
+        path = os.path.join(self.shard(0), "manifest")
+        with open(path, "rb") as f:
+            theirs = recover.unpack_all(recover.unpack_all(f.read())[2])
+        false = self.foreign({"a": (b"x" * 20, 0o644)}, payload=lambda mine: theirs)
+        done = self.foreign_recover(false, check=None)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.stderr.count("speaks for another's deposit"), 4)
+        shutil.copy(os.path.join(false.shard(0), "manifest"), path)
+        done = self.recover(range(5), (1, 2, 3))
+        self.assertIn(f"'{path}' is damaged, or its author speaks for another's deposit", done.stderr)
+        self.assertEqual(tree(self.path("restored")), tree(self.model))
+
     def test_existing_files_that_differ_are_kept(self):
         self.small_model()
         self.create()

@@ -201,14 +201,16 @@ class Manifest:
             except (InvalidSignature, ValueError):
                 raise Damaged("its signature is not by " + ("--lab-key" if lab_key else "its author")) from None
 
-        (version, suites, self.net, self.deposit, self.label, self.time, self.total, self.segment_size,
+        (version, suites, self.net, self.deposit, random, self.label, self.time, self.total, self.segment_size,
          self.segments, self.catalogue_segments, self.k, self.n, self.t, self.shard_size, self.roots, _,
          self.epoch, self.commitments, self.key_commitment, _, _, *later) = fields(
-             unpack_all(payload), "u a h h s u u u u u u u u u H H u H h b u * *", "manifest payload")
+             unpack_all(payload), "u a h h h s u u u u u u u u u H H u H h b u * *", "manifest payload")
         need(version == 1 and suites == [1, 1, 1, 1],
              f"version {version} and suites {suites} are not known to this reader; find a newer format page")
-        need(later == [0, 0], "numbers 21 and 22 have a meaning that this reader does not know")
+        need(later == [0, 0], "numbers 22 and 23 have a meaning that this reader does not know")
         need(self.net == net, "header and payload name different networks")
+        need(self.deposit == tagged_hash("sha256", "deposit-id", net, author, random),
+             "its author speaks for another's deposit: the id is not made of the author's")
         need(1 <= self.k <= self.n <= 256 and 1 <= self.t <= self.n, "k, n, t make no sense")
         need(len(self.roots) == self.n and len(self.commitments) == self.t, "wrong number of roots or commitments")
         need(self.segment_size % LEAF == 0 and 64 << 10 <= self.segment_size <= 64 << 20, "bad segment size")

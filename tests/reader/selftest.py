@@ -192,7 +192,8 @@ class Deposit:
         public = self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.public = public
         author = public if net == bytes(32) else rng.randbytes(32)
-        deposit = th("sha256", b"deposit-id", net, author, rng.randbytes(32))
+        random = rng.randbytes(32)
+        deposit = th("sha256", b"deposit-id", net, author, random)
         label = "Selbsttest öß"
         # 7
         f, g = [[rng.randrange(q) for _ in range(t)] for _ in range(2)]
@@ -259,7 +260,7 @@ class Deposit:
             roots.append(tree_root([shard[o:o + 4096] for o in range(0, len(shard), 4096)]))
         self.shard_size = len(shards[0])
         # 5
-        payload = [1, [1, 1, 1, 1], net, deposit, label, 1700000000, len(stream), segment_size, len(segments),
+        payload = [1, [1, 1, 1, 1], net, deposit, random, label, 1700000000, len(stream), segment_size, len(segments),
                    catalogue_segments, k, n, t, len(shards[0]), roots, [], epoch, commitments, key_commitment,
                    pack([1, 2, 1]), 0, 0, 0]
         payload = lie.get("payload_bytes", lambda x: x)(pack(lie.get("payload", lambda x: x)(payload)))
@@ -510,15 +511,30 @@ def test_wicked_manifests(_):
                          (9, bytes(32))):
         code, said, _ = run(make("wicked", header=put(place, value)), range(4), (1, 2, 3))
         check(code == 20 and "no folder has a sound manifest" in said, f"header {place}: {said}")
-    for place, value in ((0, 2), (1, [1, 1, 1, 2]), (1, [2, 1, 1, 1]), (2, rng.randbytes(32)), (3, bytes(31)), (4, b"label"),
-                         (7, 65537), (7, 32768), (7, 128 << 20), (9, 0), (9, 99), (10, 0), (10, 8), (11, 6), (12, 0), (12, 8),
-                         (13, 4097), (13, 8192), (14, [bytes(32)] * 6), (14, [bytes(31)] * 7), (17, []),
-                         (17, [b"\1" + bytes(31)] * 3), (18, b"")):
+    for place, value in ((0, 2), (1, [1, 1, 1, 2]), (1, [2, 1, 1, 1]), (2, rng.randbytes(32)), (3, bytes(31)), (3, bytes(32)),
+                         (4, bytes(31)), (5, b"label"), (8, 65537), (8, 32768), (8, 128 << 20), (10, 0), (10, 99), (11, 0),
+                         (11, 8), (12, 6), (13, 0), (13, 8), (14, 4097), (14, 8192), (15, [bytes(32)] * 6),
+                         (15, [bytes(31)] * 7), (18, []), (18, [b"\1" + bytes(31)] * 3), (19, b""), (22, 1), (23, 1)):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3))
         check(code == 20 and "no folder has a sound manifest" in said, f"payload {place}: {said}")
-    for place, value in ((6, 70_021), (8, 4), (14, [bytes(32)] * 7), (18, bytes(32))):
+    for place, value in ((7, 70_021), (9, 4), (15, [bytes(32)] * 7), (19, bytes(32))):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3), "--verify")
         check(code == 20, f"payload {place}: {said}")
+
+
+def test_another_s_deposit(dep):
+    """Who has heard of an id, or has seen the whole manifest, cannot sign one of that deposit."""
+    theirs = recover.unpack_all(recover.unpack_all(read(os.path.join(dep.shard(0), "manifest")))[2])
+    def heard(mine):
+        return mine[:3] + theirs[3:4] + mine[4:]
+    for change in (heard, lambda mine: heard(mine)[:4] + theirs[4:5] + mine[5:], lambda mine: theirs):
+        false = make("false", payload=change)
+        code, said, _ = run(false, range(4), (1, 2, 3))
+        check(code == 20 and said.count("speaks for another's deposit") == 4, said)
+        path = os.path.join(dep.shard(0), "manifest")
+        with broken(path, lambda _: read(os.path.join(false.shard(0), "manifest"))):
+            code, said, _ = run(dep, range(4), (1, 2, 3))
+            check(code == 0 and restored(dep.files) and f"DAMAGED {path}" in said, said)
 
 
 def test_damage_everywhere(dep):
