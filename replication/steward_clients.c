@@ -304,7 +304,8 @@ void steward_on_client(struct steward *s,
     }
 }
 
-/* The row that a slot waits for. */
+/* The row that a slot waits for; NULL as well when it will not come, since the
+ * deposit turned out to be another lab's. */
 static const struct core_row *row_of(const struct steward *s,
                                      const struct steward_client_slot *slot,
                                      const struct core_event *ev)
@@ -318,7 +319,9 @@ static const struct core_row *row_of(const struct steward *s,
 
         assert(rv == OK);
         index = steward_deposit_find(s, &r.deposit_id);
-        assert(index != STEWARD_NONE);
+        if (index == STEWARD_NONE) {
+            return NULL;
+        }
         key = key_entry(&s->deposits[index].lab, s->deposits[index].incarnation,
                         s->deposits[index].seq);
     }
@@ -344,7 +347,11 @@ bool steward_on_client_rows(struct steward *s,
     }
     slot->read = 0;
     if (row == NULL) {
-        reply(slot->id, ERR_NOTFOUND, "that request is over and forgotten",
+        reply(slot->id, ERR_NOTFOUND,
+              slot->type == STEWARD_CLIENT_SUBMIT
+                  ? "the manifest of that deposit was found to be another "
+                    "lab's; wait until the right one is here"
+                  : "that request is over and forgotten",
               out);
     } else if (slot->type == STEWARD_CLIENT_SUBMIT) {
         submit(s, slot, row->value, out);

@@ -284,6 +284,13 @@ static void offer_again(struct steward *s,
     }
 }
 
+/* Is our custodian at a share of that deposit? */
+static bool is_dealt(const struct steward *s, uint32_t index)
+{
+    return s->custody.id != 0 && s->custody.asked == CUSTODY_DEAL &&
+           s->custody.deposit == index;
+}
+
 /* That deposit is known from the manifest of another lab than the one that
  * could make its id, and so from nobody who may speak of it: it goes. */
 static void offer_reclaim(struct steward *s,
@@ -335,6 +342,12 @@ void steward_on_offer(struct steward *s,
                      out);
     } else if (index == STEWARD_NONE) {
         offer_new(s, l, index, out);
+    } else if (!digest_equal(&s->deposits[index].lab, &o->lab) &&
+               is_dealt(s, index)) {
+        offer_refuse(s, l, ERR_BUSY,
+                     "another lab's share of that deposit is dealt here now; "
+                     "try again",
+                     out);
     } else if (!digest_equal(&s->deposits[index].lab, &o->lab)) {
         offer_reclaim(s, index, out);
         offer_new(s, l, STEWARD_NONE, out);

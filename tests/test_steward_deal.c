@@ -190,6 +190,52 @@ START_TEST(test_deal_refused)
 }
 END_TEST
 
+static struct message offer_of(const struct digest *chance, uint64_t size)
+{
+    struct message m = {.type = MESSAGE_OFFER};
+
+    m.u.offer = (struct message_offer){.random = *chance,
+                                       .net = w.net,
+                                       .lab = w.ids[OTHER],
+                                       .label = "model",
+                                       .k = manifest.k,
+                                       .n = manifest.n,
+                                       .t = manifest.t,
+                                       .segment_size = 65536,
+                                       .size_max = size};
+    return m;
+}
+
+/* The deposit may turn out to be another lab's while the custodian has a share
+ * of it: what is acknowledged then is of a deposit that is known. */
+START_TEST(test_deal_of_anothers_deposit)
+{
+    const struct digest chance = {{7}};
+    struct message deal, large, small;
+    uint64_t link, other;
+
+    start((uint64_t)_i, 4, 2);
+    manifest_deposit_id(&manifest.deposit_id, &w.net, &w.ids[OTHER],
+                        chance.bytes);
+    manifest_hash = manifest_append(&manifest);
+    link = world_connect(&w, LAB, 0);
+    other = world_connect(&w, OTHER, 0);
+    world_run(&w);
+    deal = deal_of(0);
+    large = offer_of(&chance, (uint64_t)1 << 50);
+    small = offer_of(&chance, manifest.shard_size);
+    world_say(&w, LAB, link, &deal);
+    world_run_some(&w, (unsigned)_i % 8);
+    say(OTHER, other, &large);
+    say(OTHER, other, &small);
+    world_crash(&w, 0);
+    world_run(&w);
+    ck_assert_uint_eq(world_rows(&w, 0, 'A'), 0);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), 2);
+    stop();
+}
+END_TEST
+
 Suite *suite_make(void)
 {
     Suite *s = suite_create("steward_deal");
@@ -199,6 +245,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_deal_is_acknowledged_once);
     tcase_add_loop_test(tc, test_deals_do_not_hold_up_a_release, 0, 6);
     tcase_add_test(tc, test_deal_refused);
+    tcase_add_loop_test(tc, test_deal_of_anothers_deposit, 0, 32);
     suite_add_tcase(s, tc);
     return s;
 }
