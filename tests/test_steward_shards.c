@@ -802,6 +802,131 @@ START_TEST(test_shards_false_manifest_makes_room)
 }
 END_TEST
 
+static struct steward_client request_of(const struct test_feed *of)
+{
+    static uint8_t bytes[RELEASE_REQUEST_MAX];
+    struct release_request r = {.net = w.net,
+                                .charter_hash = w.charter.hash,
+                                .deposit_id = deposit,
+                                .label = "model",
+                                .recipient = "Reader",
+                                .purpose = "reading",
+                                .time_s = w.wall_ms / 1000,
+                                .not_after_s = w.wall_ms / 1000 + 86400};
+    uint8_t sk[HPKE_KEY_SIZE];
+    struct feed_entry e;
+    size_t size = 0;
+
+    ck_assert_int_eq(feed_entry_decode(&e, test_feed_entry(of, 0)), OK);
+    r.manifest_hash = e.header.payload_hash;
+    hpke_keypair(&w.rng, sk, r.hpke_pk);
+    memset(r.transport_pk, 0x77, sizeof(r.transport_pk));
+    ck_assert_int_eq(release_request_encode(&r, bytes, sizeof(bytes), &size),
+                     OK);
+    return (struct steward_client){.type = STEWARD_CLIENT_SUBMIT,
+                                   .bytes = slice_of(bytes, size)};
+}
+
+/* It does so at any time, also while somebody asks for that deposit's release
+ * and the false manifest is being read. The request stays, and is about
+ * nothing. */
+START_TEST(test_shards_false_manifest_goes_while_read)
+{
+    struct test_feed false_feed;
+    struct steward_client c;
+    struct message m;
+    uint64_t link, other;
+
+    start_seed((uint64_t)_i, 1);
+    test_feed_init(&false_feed, &w, OTHER, 0);
+    test_feed_append(&false_feed, &w.keys[OTHER], FEED_MANIFEST,
+                     manifest_payload());
+    link = world_connect(&w, LAB, 0);
+    other = world_connect(&w, OTHER, 0);
+    test_feed_say(&false_feed, &w, OTHER, other, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 1);
+    c = request_of(&false_feed);
+    world_client(&w, 0, 1, &c);
+    world_run_some(&w, (unsigned)_i % 8);
+    /* Half of the offers are of a shard that there is no room for. */
+    m = offer_of(LAB, 0, _i < 32 ? LEAVES : (uint64_t)1 << 40);
+    say(link, &m);
+    ck_assert_uint_eq(accepts, _i < 32 ? 1 : 0);
+    ck_assert_uint_eq(world_rows(&w, 0, 'M'), 0);
+    ck_assert_uint_eq(w.nodes[0].replies, 1);
+    world_crash(&w, 0);
+    world_run(&w);
+    ck_assert_uint_eq(steward_deposits(w.nodes[0].s), accepts);
+    test_feed_free(&false_feed);
+    stop();
+}
+END_TEST
+
+/* The manifest may come, and all of the shard be here, before its files are
+ * open: the lab hears that they are, and need not offer once more. */
+START_TEST(test_shards_are_accepted_while_they_are_sealed)
+{
+    struct message m;
+    uint64_t link;
+
+    start_seed((uint64_t)_i, 1);
+    link = world_connect(&w, LAB, 0);
+    world_run(&w);
+    offer(link);
+    fill(link, 0, LEAVES);
+    world_cut(&w, link);
+    world_run(&w);
+    link = world_connect(&w, LAB, 0);
+    world_run(&w);
+    accepts = 0;
+    manifest_append();
+    m = offer_of(LAB, 0, LEAVES + 4);
+    world_say(&w, LAB, link, &m);
+    test_feed_say(&feed, &w, LAB, link, feed.len - 1, 1);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_uint_eq(accepted.range.leaves, LEAVES);
+    ck_assert_uint_eq(receipts, 1);
+    stop();
+}
+END_TEST
+
+/* A member has so many READs under way, on all of its links together: it must
+ * not take them from others. */
+START_TEST(test_shards_readers_share)
+{
+    uint64_t link = start(), links[3];
+    struct message m = {.type = MESSAGE_READ};
+
+    offer(link);
+    fill(link, 0, LEAVES);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    for (size_t i = 0; i < 3; i++) {
+        links[i] = world_connect(&w, LAB, 0);
+    }
+    world_run(&w);
+    w.reads_last = true;
+    for (uint32_t i = 0; i < 2 * STEWARD_READS_MAX; i++) {
+        m.u.read = (struct message_read){.deposit_id = deposit,
+                                         .index = 0,
+                                         .first_leaf = 0,
+                                         .leaves = 1,
+                                         .stream = i + 1};
+        say(links[i % 3], &m);
+    }
+    ck_assert_uint_eq(refusals, STEWARD_READS_MAX);
+    ck_assert_int_eq(refused.status, ERR_BUSY);
+    /* A link that goes takes its own with it. */
+    world_cut(&w, links[0]);
+    world_run(&w);
+    say(links[1], &m);
+    ck_assert_uint_eq(refusals, STEWARD_READS_MAX);
+    stop();
+}
+END_TEST
+
 /* COMMIT raises and never lowers, never beyond what is durable; a shard is not
  * cut below it, whatever a job says. */
 START_TEST(test_shards_final_leaves_stay)
@@ -1323,6 +1448,10 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
     tcase_add_test(tc, test_shards_false_manifest_makes_room);
+    tcase_add_loop_test(tc, test_shards_false_manifest_goes_while_read, 0, 64);
+    tcase_add_loop_test(tc, test_shards_are_accepted_while_they_are_sealed, 0,
+                        16);
+    tcase_add_test(tc, test_shards_readers_share);
     tcase_add_test(tc, test_shards_final_leaves_stay);
     tcase_add_test(tc, test_shards_go_on_after_a_cut);
     tcase_add_test(tc, test_shards_are_read_by_those_who_may);
