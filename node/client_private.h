@@ -67,7 +67,9 @@ struct client_stream {
     struct mover_op *reads, **reads_end; /* Not asked for in whole yet. */
     uint64_t asked;                      /* Leaves of the first. */
     struct client_read running[CLIENT_READS_MAX];
-    uint32_t hears;            /* The one that the last data record was of. */
+    uint32_t hears; /* The one that the last data record was of. */
+    /* READs up to this one may be answered although they were given up. */
+    uint32_t given_up;
     uint64_t heard, silent_ms; /* Bytes in this tick; how long too few. */
 };
 

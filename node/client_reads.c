@@ -131,6 +131,9 @@ int client_reads_cell(struct client_stream *s, const struct message_cell *cell)
 {
     struct client_read *r = read_find(s, cell->stream);
 
+    if (r == NULL && cell->stream <= s->given_up) {
+        return OK;
+    }
     if (r == NULL || r->cell || r->first != cell->first_leaf ||
         r->leaves != cell->leaves || cell->index != s->base.number) {
         return ERR_BAD;
@@ -173,6 +176,9 @@ int client_reads_data(struct client_stream *s,
     struct client_read *r = read_find(s, id);
     uint64_t size;
 
+    if (r == NULL && id <= s->given_up) {
+        return OK;
+    }
     if (r == NULL || !r->cell) {
         return ERR_BAD;
     }
@@ -199,8 +205,9 @@ int client_reads_data(struct client_stream *s,
 }
 
 /* A refusal does not say which READ it is about; none that has no CELL yet
- * can be counted on. What the steward calls its reason is not ours: with us
- * ERR_CANCELED is Ctrl-C, and ERR_NOMEM our own memory. */
+ * can be counted on, and what comes of the others is thrown away. What the
+ * steward calls its reason is not ours: with us ERR_CANCELED is Ctrl-C, and
+ * ERR_NOMEM our own memory. */
 void client_reads_refused(struct client_stream *s, int said)
 {
     uint32_t last = s->ids; /* What is asked meanwhile is another matter. */
@@ -212,6 +219,7 @@ void client_reads_refused(struct client_stream *s, int said)
         if (!read_is_owed(r) || r->cell || r->id > last) {
             continue;
         }
+        s->given_up = last;
         if (r->dropped) {
             r->dropped = false;
         } else {

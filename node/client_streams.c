@@ -192,7 +192,7 @@ void client_stream_up(struct client_stream *s, struct client_link *link)
         client_stream_down(s);
     }
     s->link = link;
-    s->ids = 0;
+    s->ids = s->given_up = 0;
     client_stream_pump(s);
 }
 

@@ -180,8 +180,6 @@ static struct work_buffer *buffer_free(struct shard_work *w)
     return NULL;
 }
 
-/* The link is read only while a whole buffer is free besides the one that is
- * filling: what one call brings always fits. */
 static void intake_pause(struct shard_work *w, bool pause)
 {
     const struct shard_jobs_config *c = jobs_config(w->jobs);
@@ -193,10 +191,11 @@ static void intake_pause(struct shard_work *w, bool pause)
 }
 
 /* The link is read only while a whole buffer is free besides the one that is
- * filling: what one call brings always fits. */
+ * filling: what one call brings always fits. And only while few calls wait. */
 static void intake_breathe(struct shard_work *w)
 {
-    intake_pause(w, buffer_free(w) == NULL);
+    intake_pause(w, buffer_free(w) == NULL ||
+                        w->calls_len >= SHARD_WORK_CALLS_MAX);
 }
 
 static void intake_submit(struct shard_work *w)
@@ -244,6 +243,7 @@ static int cut_begin(struct shard_work *w, const struct message_cut *cut)
     if (w->durable > cut->range.leaves) {
         w->durable = cut->range.leaves;
     }
+    intake_breathe(w);
     return OK;
 }
 
@@ -266,6 +266,7 @@ int intake_message(struct shard_work *w, const struct message *m)
             return ERR_BAD;
         }
         (void)work_queue(w, WORK_SYNC);
+        intake_breathe(w);
         return OK;
     case MESSAGE_HEADS:
     case MESSAGE_WANT:

@@ -166,12 +166,15 @@ static void jobs_clear(struct shard_jobs *js, const struct steward_job *spec)
     }
 }
 
-static unsigned jobs_busy(const struct shard_jobs *js)
+/* Of READs, or of all others. */
+static unsigned jobs_busy(const struct shard_jobs *js, bool reads)
 {
     unsigned busy = 0;
 
     for (const struct shard_work *w = js->works; w != NULL; w = w->next) {
-        busy += w->resting || w->deaf ? 0 : 1;
+        bool is_read = w->spec.type == STEWARD_JOB_READ;
+
+        busy += is_read == reads && !w->resting && !w->deaf ? 1 : 0;
     }
     return busy;
 }
@@ -230,8 +233,15 @@ static struct shard_work *job_work(struct shard_jobs *js,
     if (w != NULL) {
         return w;
     }
+    /* A link that went before the job began will not go again, and nobody else
+     * would end it. */
+    *status = ERR_CANCELED;
+    if (spec->type == STEWARD_JOB_INTAKE &&
+        js->config.link_of(js->config.arg, spec->link) == NULL) {
+        return NULL;
+    }
     *status = ERR_FULL;
-    if (jobs_busy(js) >= SHARD_JOBS_MAX) {
+    if (jobs_busy(js, spec->type == STEWARD_JOB_READ) >= SHARD_JOBS_MAX) {
         return NULL;
     }
     *status = ERR_NOMEM;

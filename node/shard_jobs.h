@@ -14,7 +14,9 @@
  * SHARD_JOBS_BUFFER bytes; when none is free the link is not read, so that TCP
  * slows the lab down. Memory: SHARD_JOBS_BUFFERS buffers a shard that is being
  * received, one for each READ and each file that stays open after one, and at
- * most SHARD_JOBS_MAX jobs.
+ * most SHARD_JOBS_MAX READs and as many other jobs, so that who reads slowly
+ * keeps no shard from coming in, and who sends slowly keeps none from being
+ * read.
  *
  * Everything runs on the thread of the loop. */
 

@@ -143,6 +143,7 @@ void work_next(struct shard_work *w)
         return;
     }
     w->calls = call->next;
+    w->calls_len--;
     if (w->calls == NULL) {
         w->calls_end = &w->calls;
     }
@@ -164,6 +165,7 @@ struct work_call *work_queue(struct shard_work *w, enum work_type type)
     call->type = type;
     *w->calls_end = call;
     w->calls_end = &call->next;
+    w->calls_len++;
     return call;
 }
 
@@ -177,6 +179,7 @@ void work_drop_calls(struct shard_work *w)
     }
     w->calls = NULL;
     w->calls_end = &w->calls;
+    w->calls_len = 0;
 }
 
 void work_end(struct shard_work *w)

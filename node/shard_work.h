@@ -8,6 +8,10 @@
  * and finds jobs, shard_work.c queues their blocking calls, shard_intake.c
  * receives and seals, shard_serve.c reads. */
 
+/* So many calls may wait for the pool before the link of an intake is read no
+ * further: a FLUSH is said sooner than it is done. */
+#define SHARD_WORK_CALLS_MAX 16U
+
 /* One blocking call on the pool. */
 enum work_type {
     WORK_OPEN,   /* Create or resume the files. */
@@ -52,6 +56,7 @@ struct shard_work {
     bool open;
     /* The queue of calls, one on the pool. */
     struct work_call *calls, **calls_end, *running;
+    unsigned calls_len; /* Those that have not begun. */
     uv_work_t work;
     int status; /* The first failure: nothing more is done. */
     char errmsg[ERRMSG_SIZE];

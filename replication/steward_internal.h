@@ -50,7 +50,7 @@
 #define STEWARD_HEADS_PARTS \
     ((STEWARD_FEEDS_MAX + MESSAGE_HEADS_MAX - 1) / MESSAGE_HEADS_MAX)
 #define STEWARD_GAPS_MAX      32U
-#define STEWARD_READS_MAX     16U /* READ jobs of one link. */
+#define STEWARD_READS_MAX     16U /* READ jobs of one member or release. */
 #define STEWARD_APPLY_MAX     12U /* Entries that a step stores. */
 #define STEWARD_SEALS_MAX     4U
 #define STEWARD_DROPS_MAX     4U

@@ -41,14 +41,31 @@ static bool may_read(const struct steward *s,
     return card->role == CARD_STEWARD || digest_equal(&card->id, &d->lab);
 }
 
-static uint64_t *read_slot(struct steward_link *l)
+static bool is_same_reader(const struct steward_link *a,
+                           const struct steward_link *b)
 {
-    for (size_t i = 0; i < STEWARD_READS_MAX; i++) {
-        if (l->reads[i] == 0) {
-            return &l->reads[i];
+    return a->recipient == b->recipient &&
+           (a->recipient ? digest_equal(&a->release, &b->release)
+                         : a->member == b->member);
+}
+
+/* All links of a member, or of a release, have as many together as one has:
+ * who asks and does not listen holds up nobody else. */
+static uint64_t *read_slot(struct steward *s, struct steward_link *l)
+{
+    uint64_t *slot = NULL;
+    size_t busy = 0;
+
+    for (size_t i = 0; i < STEWARD_LINKS_MAX; i++) {
+        struct steward_link *o = &s->links[i];
+
+        for (size_t j = 0;
+             o->up && is_same_reader(o, l) && j < STEWARD_READS_MAX; j++) {
+            busy += o->reads[j] != 0 ? 1 : 0;
+            slot = o == l && o->reads[j] == 0 ? &o->reads[j] : slot;
         }
     }
-    return NULL;
+    return busy < STEWARD_READS_MAX ? slot : NULL;
 }
 
 /* Why that cannot be read; NULL when it can. To those who may not read, what
@@ -83,14 +100,14 @@ void steward_on_read(struct steward *s,
     uint32_t index = steward_deposit_find(s, &m->deposit_id);
     const struct steward_deposit *d =
         index != STEWARD_NONE ? &s->deposits[index] : NULL;
-    uint64_t *slot = read_slot(l);
+    uint64_t *slot = read_slot(s, l);
     struct digest deposit = m->deposit_id;
     int status;
     const char *text = read_refusal(s, l, d, &status);
 
     if (text == NULL && slot == NULL) {
         status = ERR_BUSY;
-        text = "too many reads on this connection";
+        text = "too many reads at once; try again";
     }
     if (text != NULL) {
         steward_refuse(s, l->id, MESSAGE_READ, &deposit, status, text, out);

@@ -37,6 +37,19 @@ static const struct steward_release *release_of(struct steward *s,
     return r != NULL && !steward_release_is_over(s, r) ? r : NULL;
 }
 
+/* Is what is held here what was released? Other nodes may have taken another of
+ * two manifests for one deposit. */
+static bool is_released(const struct steward *s,
+                        const struct steward_release *r)
+{
+    uint32_t index = steward_deposit_find(s, &r->deposit_id);
+    const struct steward_deposit *d =
+        index != STEWARD_NONE ? &s->deposits[index] : NULL;
+
+    return d == NULL || !d->has_manifest ||
+           digest_equal(&d->manifest_hash, &r->manifest_hash);
+}
+
 bool steward_recipient_may(struct steward *s,
                            struct steward_link *l,
                            struct core_out *out)
@@ -45,7 +58,8 @@ bool steward_recipient_may(struct steward *s,
     const struct message *m = &s->in;
 
     if (r != NULL && m->type == MESSAGE_READ &&
-        digest_equal(&m->u.read.deposit_id, &r->deposit_id)) {
+        digest_equal(&m->u.read.deposit_id, &r->deposit_id) &&
+        is_released(s, r)) {
         return true;
     }
     if (r != NULL && m->type == MESSAGE_ENVELOPE_WANT &&

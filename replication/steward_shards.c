@@ -72,7 +72,11 @@ static void on_progress(struct steward *s,
     assert(rv == OK);
     leaves = report.range.leaves;
     if (d->state != STEWARD_FILLING) {
-        return; /* The bytes that are sealed are those of the row. */
+        /* The bytes that are sealed are those of the row, and all of them. */
+        if (!in->accepted) {
+            steward_intake_accept(s, in, out);
+        }
+        return;
     }
     if (leaves < d->final_leaves || leaves > d->size_max / LEAF_SIZE) {
         steward_refuse_lab(s, in->deposit, ERR_ORDER,

@@ -86,6 +86,7 @@ struct world {
     unsigned stewards;
     uint64_t capacity, lab_quota, feed_quota;
     bool disks_full; /* No intake finds room. */
+    bool reads_last; /* Whoever reads does not listen. */
     struct world_node nodes[WORLD_MEMBERS];
     struct world_link links[WORLD_LINKS_MAX];
     size_t links_len;

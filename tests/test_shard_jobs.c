@@ -56,9 +56,15 @@ static uint64_t link_number(const struct link *l)
     return 0;
 }
 
+/* Many more links than there are, for jobs that never get a byte. */
+#define CROWD 100U
+
 static struct link *link_of(void *arg, uint64_t number)
 {
     (void)arg;
+    if (number > CROWD) {
+        return links[0];
+    }
     return number >= 1 && number <= links_len ? links[number - 1] : NULL;
 }
 
@@ -562,6 +568,27 @@ START_TEST(test_shard_jobs_flushes_are_answered_in_order)
 }
 END_TEST
 
+/* A lab may say FLUSH faster than a disk does it: then it is not listened to,
+ * and what waits is bounded. */
+START_TEST(test_shard_jobs_flood_of_flushes)
+{
+    const size_t flood = REPORTS_MAX - 1;
+
+    intake(1, 0, 0);
+    for (size_t i = 0; i < flood; i++) {
+        if (_i == 0) {
+            say_flush();
+        } else {
+            say_cut(0);
+        }
+    }
+    WAIT(reports_len == flood + 1);
+    ck_assert_uint_gt(pauses, 0);
+    ck_assert(!paused);
+    ck_assert_int_eq(ends[1], 1);
+}
+END_TEST
+
 /* What the lab tried in vain is cut off and written again with other bytes. */
 START_TEST(test_shard_jobs_cut_and_go_on)
 {
@@ -954,16 +981,16 @@ START_TEST(test_shard_jobs_table_is_bounded)
     uint64_t job;
 
     for (job = 1; job <= SHARD_JOBS_MAX; job++) {
-        spec.link = 100 + job;
+        spec.link = CROWD + job;
         u64le_store(spec.deposit_id.bytes, job);
         job_run(job, &spec);
         ck_assert_int_eq(ends[job], 1);
     }
-    spec.link = 100 + job;
+    spec.link = CROWD + job;
     u64le_store(spec.deposit_id.bytes, job);
     job_run(job, &spec);
     ck_assert_int_eq(ends[job], ERR_FULL);
-    shard_jobs_link_down(jobs, 101);
+    shard_jobs_link_down(jobs, CROWD + 1);
     ck_assert_int_eq(ends[1], ERR_CANCELED);
     WAIT(reports_len > 0);
     do {
@@ -971,6 +998,43 @@ START_TEST(test_shard_jobs_table_is_bounded)
         job_run(job, &spec);
     } while (ends[job] == ERR_FULL);
     ck_assert_int_eq(ends[job], 1);
+}
+END_TEST
+
+/* READs keep no shard from coming in, and there are no more of them. */
+START_TEST(test_shard_jobs_reads_leave_room)
+{
+    uint64_t job = 1;
+
+    for (; job <= SHARD_JOBS_MAX; job++) {
+        reading(job, 0, 1);
+        ck_assert_int_eq(ends[job], 1);
+    }
+    intake(job, 0, 0);
+    ck_assert_int_eq(ends[job], 1);
+    reading(job + 1, 0, 1);
+    ck_assert_int_eq(ends[job + 1], ERR_FULL);
+    shard_jobs_cancel(jobs, job);
+    while (job-- > 1) {
+        shard_jobs_cancel(jobs, job);
+    }
+}
+END_TEST
+
+/* A link may go before the machine's word to take in a shard has come. */
+START_TEST(test_shard_jobs_link_that_went)
+{
+    struct steward_job spec = {.type = STEWARD_JOB_INTAKE,
+                               .link = 2,
+                               .deposit_id = deposit,
+                               .index = 3,
+                               .size = SHARD_SIZE};
+
+    job_run(1, &spec);
+    ck_assert_int_eq(ends[1], ERR_CANCELED);
+    intake(2, 0, 0);
+    reports_len = 0;
+    progressed(2, 0);
 }
 END_TEST
 
@@ -1200,6 +1264,7 @@ Suite *suite_make(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_shard_jobs_take_a_shard);
     tcase_add_test(tc, test_shard_jobs_flushes_are_answered_in_order);
+    tcase_add_loop_test(tc, test_shard_jobs_flood_of_flushes, 0, 2);
     tcase_add_test(tc, test_shard_jobs_cut_and_go_on);
     tcase_add_test(tc, test_shard_jobs_cut_to_nothing);
     tcase_add_test(tc, test_shard_jobs_wrong_root_is_not_sealed);
@@ -1216,6 +1281,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shard_jobs_cut_to_a_foreign_range);
     tcase_add_test(tc, test_shard_jobs_one_intake_each);
     tcase_add_test(tc, test_shard_jobs_table_is_bounded);
+    tcase_add_test(tc, test_shard_jobs_reads_leave_room);
+    tcase_add_test(tc, test_shard_jobs_link_that_went);
     tcase_add_test(tc, test_shard_jobs_bad_specification);
     tcase_add_test(tc, test_shard_jobs_no_room);
     tcase_add_test(tc, test_shard_jobs_drop);

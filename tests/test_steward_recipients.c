@@ -94,6 +94,29 @@ START_TEST(test_recipient_may_little)
 }
 END_TEST
 
+/* A shard of another manifest than the released one is not read. */
+START_TEST(test_recipient_of_another_manifest)
+{
+    struct message m = {.type = MESSAGE_READ};
+    struct steward *s;
+    uint64_t link;
+
+    release_open(25);
+    link = recipient(0);
+    m.u.read = (struct message_read){.deposit_id = manifest.deposit_id,
+                                     .index = 0,
+                                     .leaves = 1,
+                                     .stream = 1};
+    s = w.nodes[0].s;
+    s->deposits[steward_deposit_find(s, &manifest.deposit_id)]
+        .manifest_hash.bytes[0] ^= 1;
+    say(LAB, link, &m);
+    ck_assert(!world_is_up(&w, link));
+    ck_assert_int_eq(w.nodes[0].last_refuse.status, ERR_DENIED);
+    stop();
+}
+END_TEST
+
 /* Members get no envelopes; and who comes early is told what is missing. */
 START_TEST(test_recipient_alone_gets_the_envelope)
 {
@@ -125,6 +148,7 @@ Suite *suite_make(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_recipient_is_let_in);
     tcase_add_loop_test(tc, test_recipient_may_little, 0, 7);
+    tcase_add_test(tc, test_recipient_of_another_manifest);
     tcase_add_test(tc, test_recipient_alone_gets_the_envelope);
     suite_add_tcase(s, tc);
     return s;

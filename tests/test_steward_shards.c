@@ -807,6 +807,70 @@ START_TEST(test_shards_false_manifest_means_nothing)
 }
 END_TEST
 
+/* The manifest may come, and all of the shard be here, before its files are
+ * open: the lab hears that they are, and need not offer once more. */
+START_TEST(test_shards_are_accepted_while_they_are_sealed)
+{
+    struct message m;
+    uint64_t link;
+
+    start_seed((uint64_t)_i, 1);
+    link = world_connect(&w, LAB, 0);
+    world_run(&w);
+    offer(link);
+    fill(link, 0, LEAVES);
+    world_cut(&w, link);
+    world_run(&w);
+    link = world_connect(&w, LAB, 0);
+    world_run(&w);
+    accepts = 0;
+    manifest_append();
+    m = offer_of(LAB, 0, LEAVES + 4);
+    world_say(&w, LAB, link, &m);
+    test_feed_say(&feed, &w, LAB, link, feed.len - 1, 1);
+    world_run(&w);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_uint_eq(accepted.range.leaves, LEAVES);
+    ck_assert_uint_eq(receipts, 1);
+    stop();
+}
+END_TEST
+
+/* A member has so many READs under way, on all of its links together: it must
+ * not take them from others. */
+START_TEST(test_shards_readers_share)
+{
+    uint64_t link = start(), links[3];
+    struct message m = {.type = MESSAGE_READ};
+
+    offer(link);
+    fill(link, 0, LEAVES);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    for (size_t i = 0; i < 3; i++) {
+        links[i] = world_connect(&w, LAB, 0);
+    }
+    world_run(&w);
+    w.reads_last = true;
+    for (uint32_t i = 0; i < 2 * STEWARD_READS_MAX; i++) {
+        m.u.read = (struct message_read){.deposit_id = deposit,
+                                         .index = 0,
+                                         .first_leaf = 0,
+                                         .leaves = 1,
+                                         .stream = i + 1};
+        say(links[i % 3], &m);
+    }
+    ck_assert_uint_eq(refusals, STEWARD_READS_MAX);
+    ck_assert_int_eq(refused.status, ERR_BUSY);
+    /* A link that goes takes its own with it. */
+    world_cut(&w, links[0]);
+    world_run(&w);
+    say(links[1], &m);
+    ck_assert_uint_eq(refusals, STEWARD_READS_MAX);
+    stop();
+}
+END_TEST
+
 /* COMMIT raises and never lowers, never beyond what is durable; a shard is not
  * cut below it, whatever a job says. */
 START_TEST(test_shards_final_leaves_stay)
@@ -1328,6 +1392,9 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shards_offers_must_not_change);
     tcase_add_test(tc, test_shards_of_another_lab_cannot_be_offered);
     tcase_add_test(tc, test_shards_false_manifest_means_nothing);
+    tcase_add_loop_test(tc, test_shards_are_accepted_while_they_are_sealed, 0,
+                        16);
+    tcase_add_test(tc, test_shards_readers_share);
     tcase_add_test(tc, test_shards_final_leaves_stay);
     tcase_add_test(tc, test_shards_go_on_after_a_cut);
     tcase_add_test(tc, test_shards_are_read_by_those_who_may);
