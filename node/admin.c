@@ -161,6 +161,7 @@ static int socket_open(struct admin *a, char *errmsg)
 
 static void admin_free(struct admin *a)
 {
+    admin_receipts_free(a->receipts);
     admin_index_free(a->index);
     free(a->path);
     free(a);
@@ -200,6 +201,9 @@ int admin_open(struct admin **out,
     rv = a->path == NULL ? ERR_NOMEM
                          : admin_index_new(&a->index, config->store,
                                            config->charter, &config->net);
+    if (rv == OK) {
+        rv = admin_receipts_new(&a->receipts, config->store, &config->self);
+    }
     if (rv != OK) {
         errmsg_set(errmsg, "out of memory");
         admin_free(a);

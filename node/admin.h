@@ -16,7 +16,7 @@
  * libmicrohttpd runs inside the loop, without threads of its own; a connection
  * that waits is suspended. What stands in the feeds is read on libuv's pool, by
  * one reader at a time, which remembers how far it came (admin_index.h); status
- * needs no feeds and overtakes it.
+ * needs none but our own (admin_receipts.h), and overtakes it.
  *
  * Clients are as local as the node itself, and bounded all the same: their
  * number, their bodies, their silence, and how long one may take in all. A
@@ -43,7 +43,8 @@ struct admin_link {
 };
 
 struct admin_status {
-    uint64_t up_ms; /* Of the process. */
+    uint64_t up_ms;   /* Of the process. */
+    uint64_t begun_s; /* What the wall clock said then. */
     char listen[LINK_LISTEN_MAX][LINK_ADDRESS_SIZE];
     size_t listen_len;
     struct admin_link links[STEWARD_LINKS_MAX];
@@ -55,7 +56,12 @@ struct admin_status {
         uint64_t missing; /* That it acknowledged, when it came last. */
         char text[LINK_TEXT_SIZE];
     } custodian;
-    /* By index in the charter. */
+    /* By index in the charter: for how long there is no link to a steward,
+     * since one ended or since the process was begun. */
+    struct {
+        uint64_t for_ms;
+        bool since_link;
+    } away[CHARTER_MEMBERS_MAX];
     struct steward_member_info members[CHARTER_MEMBERS_MAX];
     bool database_ok;
     char database_text[ERRMSG_SIZE];

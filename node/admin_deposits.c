@@ -2,6 +2,8 @@
 
 #include "node/admin_state.h"
 
+#define AGE_LEEWAY_S 300U
+
 static json_t *name_of(const struct admin_view *v, const struct digest *id)
 {
     const struct card *card = charter_member(v->config->charter, id);
@@ -21,10 +23,11 @@ static const struct steward_deposit_info *deposit_info(
     return NULL;
 }
 
-static const char *shard_state(const struct steward_deposit_info *info)
+static const char *shard_state(const struct admin_view *v,
+                               const struct steward_deposit_info *info)
 {
     if (!info->has_shard) {
-        return "none";
+        return admin_receipts_missing(v->receipts, info) ? "missing" : "none";
     }
     switch (info->state) {
     case STEWARD_FILLING:
@@ -60,21 +63,28 @@ static void evidence_count(const struct index_deposit *d, struct evidence *e)
     }
 }
 
+/* A steward's clock may be a little ahead of ours; of a time that lies further
+ * ahead nobody knows how old it is. */
+static json_t *age_json(const struct admin_view *v, uint64_t time_s)
+{
+    if (time_s > v->now_s + AGE_LEEWAY_S) {
+        return json_null();
+    }
+    return json_integer(v->now_s > time_s ? (json_int_t)(v->now_s - time_s)
+                                          : 0);
+}
+
 static json_t *proof_json(const struct admin_view *v, const struct evidence *e)
 {
-    /* A steward's clock may be ahead of ours. */
-    uint64_t newest_age_s = v->now_s > e->newest_s ? v->now_s - e->newest_s : 0;
-    uint64_t oldest_age_s = v->now_s > e->oldest_s ? v->now_s - e->oldest_s : 0;
-
     if (e->receipts == 0) {
         return json_pack("{s:s, s:n, s:n, s:n, s:n}", "kind", "receipt",
                          "newest", "newest_age_s", "oldest", "oldest_age_s");
     }
-    return json_pack("{s:s, s:o, s:I, s:o, s:I}", "kind", "receipt", "newest",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", "receipt", "newest",
                      admin_time(e->newest_s), "newest_age_s",
-                     (json_int_t)newest_age_s, "oldest",
+                     age_json(v, e->newest_s), "oldest",
                      admin_time(e->oldest_s), "oldest_age_s",
-                     (json_int_t)oldest_age_s);
+                     age_json(v, e->oldest_s));
 }
 
 /* What the manifest and those who answered for it say; nulls without. */
@@ -113,7 +123,7 @@ static json_t *deposit_json(const struct admin_view *v,
 {
     json_t *json = json_pack(
         "{s:o, s:s, s:o, s:o, s:b}", "id", admin_hex(&info->id), "state",
-        shard_state(info), "shard",
+        shard_state(v, info), "shard",
         info->has_shard ? json_integer(info->index) : json_null(),
         "shard_bytes",
         info->has_shard ? json_integer((json_int_t)info->leaves * LEAF_SIZE)

@@ -66,6 +66,8 @@ static void job_run(uv_work_t *work)
     char errmsg[ERRMSG_SIZE];
     int rv = OK;
 
+    /* What cannot be read is said to be unknown. */
+    v->receipts_read = admin_receipts_look(v->receipts, errmsg) == OK;
     if (v->index != NULL) {
         rv = admin_index_look(v->index, v->deposits, v->deposits_len, errmsg);
     }
@@ -130,6 +132,11 @@ static void view_take(const struct admin *a, struct admin_view *v)
     const struct admin_calls *calls = &a->config.calls;
     void *arg = a->config.arg;
 
+    if (v->route == ADMIN_STATUS) {
+        v->status = list_new(1, sizeof(*v->status));
+        calls->on_status(arg, v->status);
+        calls->on_count(arg, &v->counts);
+    }
     v->deposits_len = calls->on_deposits(arg);
     v->deposits = list_new(v->deposits_len, sizeof(*v->deposits));
     for (size_t i = 0; i < v->deposits_len; i++) {
@@ -139,21 +146,6 @@ static void view_take(const struct admin *a, struct admin_view *v)
     v->releases = list_new(v->releases_len, sizeof(*v->releases));
     for (size_t i = 0; i < v->releases_len; i++) {
         calls->on_release(arg, i, &v->releases[i]);
-    }
-}
-
-static void view_take_status(const struct admin *a, struct admin_view *v)
-{
-    const struct admin_calls *calls = &a->config.calls;
-
-    v->status = list_new(1, sizeof(*v->status));
-    calls->on_status(a->config.arg, v->status);
-    calls->on_count(a->config.arg, &v->counts);
-    v->deposits_len = calls->on_deposits(a->config.arg);
-    v->releases_len = calls->on_releases(a->config.arg);
-    v->releases = list_new(v->releases_len, sizeof(*v->releases));
-    for (size_t i = 0; i < v->releases_len; i++) {
-        calls->on_release(a->config.arg, i, &v->releases[i]);
     }
 }
 
@@ -175,6 +167,7 @@ void admin_get(struct admin_request *r)
     j->admin = a;
     j->request = r;
     j->view.config = &a->config;
+    j->view.receipts = a->receipts;
     j->view.now_s = now > 0 ? (uint64_t)now : 0;
     j->view.route = r->route;
     j->view.id = r->id;
@@ -182,10 +175,8 @@ void admin_get(struct admin_request *r)
     if (index) {
         j->view.index = a->index;
         a->index_busy = true;
-        view_take(a, &j->view);
-    } else {
-        view_take_status(a, &j->view);
     }
+    view_take(a, &j->view);
     r->job = j;
     a->jobs++;
     if (uv_queue_work(a->config.loop, &j->work, job_run, job_done) != 0) {

@@ -7,6 +7,7 @@
 #include "crypto/sshsig.h"
 #include "node/admin.h"
 #include "node/admin_index.h"
+#include "node/admin_receipts.h"
 #include "protocol/custody.h"
 
 /* The parts of admin.h that only its own files share:
@@ -92,6 +93,7 @@ struct admin {
     uint64_t numbered;
     struct admin_index *index;
     bool index_busy;
+    struct admin_receipts *receipts;
     unsigned jobs;
     bool closing;
     void (*closed)(void *arg);
@@ -137,6 +139,8 @@ void admin_get_abandon(struct admin_request *r);
 struct admin_view {
     const struct admin_config *config;
     struct admin_index *index; /* NULL for a status. */
+    struct admin_receipts *receipts;
+    bool receipts_read; /* All of them. */
     uint64_t now_s;
     enum admin_route route;
     struct digest id;
@@ -166,6 +170,9 @@ json_t *admin_seen(const struct admin_view *v,
                    const char *schema,
                    json_t *rest);
 
+/* admin_feeds.c */
+/* For a status, with what is wrong with them. */
+json_t *admin_feeds(const struct admin_view *v, json_t *trouble);
 /* admin_status.c */
 void admin_answer_status(const struct admin_view *v, struct admin_answer *a);
 /* admin_deposits.c */

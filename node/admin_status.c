@@ -3,8 +3,12 @@
 
 #include "node/admin_state.h"
 #include "node/text.h"
-#include "protocol/field.h"
-#include "replication/keys.h"
+
+/* Without a link for so long, a steward is more than restarting. */
+#define AWAY_LONG_S 86400U
+/* So much wrong may a clock be before it is said. */
+#define CLOCK_BEHIND_S 86400U
+#define CLOCK_BACK_S   300U
 
 /* --- The network --------------------------------------------------------- */
 
@@ -71,85 +75,6 @@ static uint32_t linked_count(const struct admin_view *v)
     return linked;
 }
 
-/* --- Feeds --------------------------------------------------------------- */
-
-/* Entries by place in the charter, from the rows of where feeds stand: a value
- * begins with its version and the number of entries. */
-static int feeds_count(const struct admin_view *v,
-                       uint64_t counts[CHARTER_MEMBERS_MAX],
-                       struct store_page *page,
-                       char *errmsg)
-{
-    static const uint8_t kind = KEY_TIP;
-    const struct charter *c = v->config->charter;
-    uint8_t after[CORE_KEY_MAX];
-    size_t after_size = 0;
-    int rv;
-
-    do {
-        rv = store_rows(v->config->store, slice_of(&kind, 1),
-                        slice_of(after, after_size), page, errmsg);
-        for (size_t i = 0; rv == OK && i < page->rows_len; i++) {
-            const struct core_row *row = &page->rows[i];
-            const struct card *card = NULL;
-            struct digest author;
-            struct canon_reader r;
-            uint32_t incarnation;
-            uint64_t entries;
-
-            memcpy(after, row->key.data, row->key.size);
-            after_size = row->key.size;
-            field_begin(&r, row->value);
-            entries = canon_uint(&r, UINT64_MAX);
-            if (r.error == OK &&
-                key_tip_parse(row->key, &author, &incarnation) == OK) {
-                card = charter_member(c, &author);
-            }
-            for (size_t m = 0; m < c->members_len; m++) {
-                counts[m] += &c->members[m].card == card ? entries : 0;
-            }
-        }
-    } while (rv == OK && !page->last);
-    return rv;
-}
-
-static json_t *feeds_json(const struct admin_view *v, json_t *trouble)
-{
-    const struct charter *c = v->config->charter;
-    uint64_t counts[CHARTER_MEMBERS_MAX] = {0};
-    struct store_page *page = calloc(1, sizeof(*page) + STORE_PAGE_MIN);
-    char errmsg[ERRMSG_SIZE];
-    json_t *list = json_array();
-    int rv;
-
-    if (page == NULL) {
-        abort();
-    }
-    page->buf = (uint8_t *)(page + 1);
-    page->buf_size = STORE_PAGE_MIN;
-    page->rows_max = CORE_ROWS_MAX;
-    rv = feeds_count(v, counts, page, errmsg);
-    if (rv != OK) {
-        (void)json_array_append_new(trouble, json_string(errmsg));
-    }
-    for (size_t i = 0; i < c->members_len; i++) {
-        const struct steward_member_info *m = &v->status->members[i];
-        const struct card *card = &c->members[i].card;
-
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:b}", "member",
-                      card->name, "id", admin_hex(&card->id), "role",
-                      card_role_name(card->role), "entries",
-                      rv == OK ? json_integer((json_int_t)counts[i])
-                               : json_null(),
-                      "bytes", (json_int_t)m->feed_bytes, "quota",
-                      (json_int_t)m->feed_quota, "over_quota", m->feed_full));
-    }
-    free(page);
-    return list;
-}
-
 /* --- This node ----------------------------------------------------------- */
 
 static json_t *listen_json(const struct admin_status *s)
@@ -160,6 +85,37 @@ static json_t *listen_json(const struct admin_status *s)
         (void)json_array_append_new(list, json_string(s->listen[i]));
     }
     return list;
+}
+
+/* When a twentieth of the capacity is left, it is time to think. */
+static void space_note(const struct admin_view *v,
+                       uint64_t space,
+                       json_t *trouble)
+{
+    const uint64_t few = v->config->capacity / 20;
+    uint64_t taken = v->counts.bytes_held + v->counts.bytes_reserved;
+    uint64_t left =
+        v->config->capacity > taken ? v->config->capacity - taken : 0;
+    char size[TEXT_SIZE];
+
+    if (space == 0) {
+        (void)json_array_append_new(
+            trouble, json_string("the disk of the shards is full to its "
+                                 "reserve; nothing more is taken"));
+    } else if (space < few) {
+        (void)json_array_append_new(
+            trouble,
+            json_sprintf("the disk of the shards is nearly full: %s may still "
+                         "be written; make room, or lower the capacity in "
+                         "cairnd.conf",
+                         text_size(size, space)));
+    } else if (left < few) {
+        (void)json_array_append_new(
+            trouble,
+            json_sprintf("the capacity is nearly taken: %s are left; offers "
+                         "beyond are refused, unless cairnd.conf gives more",
+                         text_size(size, left)));
+    }
 }
 
 static json_t *bytes_json(const struct admin_view *v, json_t *trouble)
@@ -173,16 +129,36 @@ static json_t *bytes_json(const struct admin_view *v, json_t *trouble)
     }
     if (rv != OK) {
         (void)json_array_append_new(trouble, json_string(errmsg));
-    } else if (space == 0) {
-        (void)json_array_append_new(
-            trouble, json_string("the disk of the shards is full to its "
-                                 "reserve; nothing more is taken"));
+    } else {
+        space_note(v, space, trouble);
     }
     return json_pack("{s:I, s:I, s:I, s:o}", "held",
                      (json_int_t)v->counts.bytes_held, "reserved",
                      (json_int_t)v->counts.bytes_reserved, "capacity",
                      (json_int_t)v->config->capacity, "volume_free",
                      rv == OK ? json_integer((json_int_t)space) : json_null());
+}
+
+static json_t *shards_json(const struct admin_view *v, json_t *trouble)
+{
+    json_int_t missing = 0;
+
+    for (size_t i = 0; i < v->deposits_len; i++) {
+        missing += admin_receipts_missing(v->receipts, &v->deposits[i]) ? 1 : 0;
+    }
+    if (missing > 0) {
+        (void)json_array_append_new(
+            trouble,
+            json_sprintf("%lld shards are missing for which this node has "
+                         "given receipts: 'cairn deposit list' names them; "
+                         "tell their labs, and see docs/ADMIN.md about "
+                         "backups",
+                         (long long)missing));
+    }
+    return json_pack("{s:I, s:I, s:o}", "held",
+                     (json_int_t)v->counts.shards_held, "filling",
+                     (json_int_t)v->counts.shards_filling, "missing",
+                     v->receipts_read ? json_integer(missing) : json_null());
 }
 
 /* What the shards of each lab take. */
@@ -262,6 +238,55 @@ static json_t *releases_json(const struct admin_view *v)
     return json_pack("{s:i, s:i}", "known", (int)v->releases_len, "open", open);
 }
 
+/* What can be seen of a wrong clock without another one. */
+static void clock_note(const struct admin_view *v, json_t *trouble)
+{
+    const struct admin_status *s = v->status;
+    uint64_t expected_s = s->begun_s + s->up_ms / 1000;
+
+    if (v->now_s + CLOCK_BEHIND_S < v->config->charter->time_s) {
+        (void)json_array_append_new(
+            trouble, json_string("the clock of this machine stands before the "
+                                 "charter was made; set it right"));
+    }
+    if (v->now_s + CLOCK_BACK_S < expected_s) {
+        char back[TEXT_SIZE];
+
+        (void)json_array_append_new(
+            trouble,
+            json_sprintf("the clock of this machine went back by %s since "
+                         "cairnd was started; set it right, or start cairnd "
+                         "again if it is right now",
+                         text_duration(back, expected_s - v->now_s)));
+    }
+}
+
+/* Is that a steward to which there should be a link, and is none? */
+static bool is_away(const struct admin_view *v, size_t i)
+{
+    const struct card *card = &v->config->charter->members[i].card;
+
+    return card->role == CARD_STEWARD &&
+           !digest_equal(&card->id, &v->config->self) && !is_linked(v, card);
+}
+
+static void away_note(const struct admin_view *v, json_t *trouble)
+{
+    const struct charter *c = v->config->charter;
+
+    for (size_t i = 0; i < c->members_len; i++) {
+        uint64_t away_s = v->status->away[i].for_ms / 1000;
+        char text[TEXT_SIZE];
+
+        if (is_away(v, i) && away_s >= AWAY_LONG_S) {
+            (void)json_array_append_new(
+                trouble, json_sprintf("no link to %s for %s; ask its operators",
+                                      c->members[i].card.name,
+                                      text_duration(text, away_s)));
+        }
+    }
+}
+
 static void trouble_note(const struct admin_view *v, json_t *trouble)
 {
     const struct charter *c = v->config->charter;
@@ -274,6 +299,8 @@ static void trouble_note(const struct admin_view *v, json_t *trouble)
             trouble, json_sprintf("links to %d of %d other stewards only",
                                   (int)linked, (int)others));
     }
+    away_note(v, trouble);
+    clock_note(v, trouble);
     for (size_t i = 0; i < c->members_len; i++) {
         if (v->status->members[i].feed_full) {
             (void)json_array_append_new(
@@ -288,10 +315,33 @@ static void trouble_note(const struct admin_view *v, json_t *trouble)
     }
 }
 
+static json_t *away_json(const struct admin_view *v)
+{
+    const struct charter *c = v->config->charter;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->members_len; i++) {
+        uint64_t away_s = v->status->away[i].for_ms / 1000;
+
+        if (is_away(v, i)) {
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:o, s:o, s:I}", "member",
+                                c->members[i].card.name, "id",
+                                admin_hex(&c->members[i].card.id), "since",
+                                v->status->away[i].since_link
+                                    ? admin_time(v->now_s - away_s)
+                                    : json_null(),
+                                "away_s", (json_int_t)away_s));
+        }
+    }
+    return list;
+}
+
 static json_t *stewards_json(const struct admin_view *v)
 {
-    return json_pack("{s:i, s:i}", "linked", (int)linked_count(v), "others",
-                     (int)v->config->charter->stewards - 1);
+    return json_pack("{s:i, s:i, s:o}", "linked", (int)linked_count(v),
+                     "others", (int)v->config->charter->stewards - 1, "away",
+                     away_json(v));
 }
 
 static json_t *node_json(const struct admin_view *v)
@@ -318,15 +368,13 @@ void admin_answer_status(const struct admin_view *v, struct admin_answer *a)
 
     trouble_note(v, trouble);
     more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:I, s:o, "
-        "s:{s:b, s:o}}",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:{s:b, s:o}}",
         "network", network_json(v), "links", links_json(v), "stewards",
-        stewards_json(v), "feeds", feeds_json(v, trouble), "shards", "held",
-        (json_int_t)v->counts.shards_held, "filling",
-        (json_int_t)v->counts.shards_filling, "bytes", bytes_json(v, trouble),
-        "labs", labs_json(v), "custodian", custodian_json(s, trouble),
-        "deposits", (json_int_t)v->deposits_len, "releases", releases_json(v),
-        "database", "ok", s->database_ok, "text",
+        stewards_json(v), "feeds", admin_feeds(v, trouble), "shards",
+        shards_json(v, trouble), "bytes", bytes_json(v, trouble), "labs",
+        labs_json(v), "custodian", custodian_json(s, trouble), "deposits",
+        (json_int_t)v->deposits_len, "releases", releases_json(v), "database",
+        "ok", s->database_ok, "text",
         s->database_ok ? json_null() : words_json(s->database_text));
     if (rest == NULL || more == NULL || json_object_update(rest, more) != 0) {
         abort();

@@ -381,8 +381,9 @@ static int init_with(struct cli *c,
         code = init_print(c, passphrase);
     } else {
         code = cli_fail(c, exit_code_of(rv), errmsg,
-                        "mend the cause, remove what was made in --home and "
-                        "--data, and run it again");
+                        "nothing that was there before was changed; mend the "
+                        "cause and run it again, with another --home when this "
+                        "one has keys now");
     }
     return code;
 }

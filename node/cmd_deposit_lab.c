@@ -8,6 +8,7 @@
 #include "node/certificate_file.h"
 #include "node/cmd_admin.h"
 #include "node/config.h"
+#include "node/custody_home.h"
 #include "node/text.h"
 
 #define SUFFIX ".cert"
@@ -25,7 +26,8 @@ bool cmd_lab_is_meant(const struct cli *c)
 {
     return c->home != NULL && cli_value(c, "socket") == NULL &&
            getenv("CAIRN_SOCKET") == NULL && is_there(c->home, "keys") &&
-           !is_there(c->home, CONFIG_FILE);
+           !is_there(c->home, CONFIG_FILE) &&
+           !is_there(c->home, CUSTODY_HOME_STORE);
 }
 
 static int bits(uint64_t set)

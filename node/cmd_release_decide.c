@@ -261,7 +261,9 @@ int cmd_release_deny(struct cli *c)
     }
     admin_client_close(a);
     return print_release(c, "cairn.release.deny/1", id,
-                         "this steward takes no part in it");
+                         "this steward takes no part in it, unless its "
+                         "custodian has decided before: see 'cairn release "
+                         "status'");
 }
 
 /* ---- ticket ---- */

@@ -97,6 +97,15 @@ static enum exit_code status_code(const json_t *r)
     return is_true(r, "expired") ? EXIT_CODE_FAILED : EXIT_CODE_WAITING;
 }
 
+/* Has this steward's custodian? */
+static bool has_decided(const json_t *r)
+{
+    const char *state = json_string_value(json_object_get(r, "state"));
+
+    return state != NULL && strcmp(state, "known") != 0 &&
+           strcmp(state, "approved") != 0;
+}
+
 static void status_print(const json_t *r)
 {
     char text[CMD_TEXT_SIZE];
@@ -109,14 +118,17 @@ static void status_print(const json_t *r)
     printf("needed     %s\n", cmd_json_text(text, r, "needed"));
     printf("approved   by ");
     cmd_json_print_list(json_object_get(r, "approvals"));
-    printf("decided    %zu of %lld custodians: ", json_array_size(decisions),
-           (long long)cmd_json_int(r, "decisions_needed", 0));
+    printf(
+        "decided    %zu custodians (%lld needed): ", json_array_size(decisions),
+        (long long)cmd_json_int(r, "decisions_needed", 0));
     cmd_json_print_list(decisions);
     if (json_is_string(json_object_get(r, "trouble"))) {
         printf("trouble    %s\n", cmd_json_text(text, r, "trouble"));
     }
     if (is_true(r, "denied")) {
-        printf("denied     this steward's custodian will not decide on it\n");
+        printf("denied     this steward's custodian %s\n",
+               has_decided(r) ? "had decided before, which stands"
+                              : "will not decide on it");
     }
     if (is_true(r, "open")) {
         printf("state      open: give the recipient a ticket ('cairn release "

@@ -26,6 +26,17 @@ static const char *size(char out[TEXT_SIZE],
     return bytes < 0 ? "unknown" : text_size(out, (uint64_t)bytes);
 }
 
+static const char *count(char out[TEXT_SIZE],
+                         const json_t *object,
+                         const char *key)
+{
+    json_int_t n = cmd_json_int(object, key, -1);
+
+    (void)snprintf(out, TEXT_SIZE, n < 0 ? "an unknown number" : "%lld",
+                   (long long)n);
+    return out;
+}
+
 static void print_node(const json_t *s)
 {
     const json_t *network = json_object_get(s, "network");
@@ -51,6 +62,21 @@ static void print_node(const json_t *s)
     cmd_json_print_list(listen);
 }
 
+static void print_away(const json_t *away)
+{
+    for (size_t i = 0; i < json_array_size(away); i++) {
+        const json_t *a = json_array_get(away, i);
+        char member[CMD_TEXT_SIZE], time[TEXT_SIZE];
+        bool since = json_is_string(json_object_get(a, "since"));
+
+        printf("           %-24s steward   NOT LINKED %s%s%s\n",
+               cmd_json_text(member, a, "member"),
+               since ? "for " : "since this node was started, ",
+               duration(time, cmd_json_int(a, "away_s", -1)),
+               since ? "" : " ago");
+    }
+}
+
 static void print_links(const json_t *s)
 {
     const json_t *links = json_object_get(s, "links");
@@ -71,6 +97,12 @@ static void print_links(const json_t *s)
                cmd_json_text(address, l, "address"),
                duration(up, cmd_json_int(l, "up_s", -1)));
     }
+    print_away(json_object_get(stewards, "away"));
+}
+
+static const char *feed_word(const json_t *f, const char *key, const char *word)
+{
+    return json_is_true(json_object_get(f, key)) ? word : "";
 }
 
 static void print_feeds(const json_t *s)
@@ -88,10 +120,11 @@ static void print_feeds(const json_t *s)
         if (entries < 0) {
             printf("unknown\n");
         } else {
-            printf("%lld, %s%s\n", (long long)entries, size(bytes, f, "bytes"),
-                   json_is_true(json_object_get(f, "over_quota"))
-                       ? ", OVER QUOTA"
-                       : "");
+            printf("%lld, %s%s%s%s\n", (long long)entries,
+                   size(bytes, f, "bytes"),
+                   feed_word(f, "over_quota", ", OVER QUOTA"),
+                   feed_word(f, "halted", ", HALTED"),
+                   feed_word(f, "forked", ", FORKED"));
         }
     }
 }
@@ -105,9 +138,9 @@ static void print_holdings(const json_t *s)
     char held[TEXT_SIZE], reserved[TEXT_SIZE], capacity[TEXT_SIZE];
     char left[TEXT_SIZE];
 
-    printf("shards     %lld held, %lld coming in\n",
-           (long long)cmd_json_int(shards, "held", 0),
-           (long long)cmd_json_int(shards, "filling", 0));
+    printf("shards     %s held", count(held, shards, "held"));
+    printf(", %s coming in", count(held, shards, "filling"));
+    printf(", %s missing\n", count(held, shards, "missing"));
     printf("space      %s held, %s reserved, of %s; %s may still be written "
            "on the disk\n",
            size(held, bytes, "held"), size(reserved, bytes, "reserved"),
@@ -120,24 +153,22 @@ static void print_holdings(const json_t *s)
                cmd_json_text(member, l, "member"), size(held, l, "bytes"),
                size(left, l, "quota"));
     }
-    printf("deposits   %lld known\n",
-           (long long)cmd_json_int(s, "deposits", 0));
-    printf("releases   %lld known, %lld open\n",
-           (long long)cmd_json_int(releases, "known", 0),
-           (long long)cmd_json_int(releases, "open", 0));
+    printf("deposits   %s known\n", count(held, s, "deposits"));
+    printf("releases   %s known", count(held, releases, "known"));
+    printf(", %s open\n", count(held, releases, "open"));
 }
 
 static void print_custodian(const json_t *s)
 {
     const json_t *c = json_object_get(s, "custodian");
-    char text[CMD_TEXT_SIZE];
+    char text[CMD_TEXT_SIZE], shares[TEXT_SIZE];
 
     if (!json_is_true(json_object_get(c, "configured"))) {
         printf("custodian  none\n");
     } else if (json_is_true(json_object_get(c, "reachable"))) {
-        printf("custodian  there since %s, holds %lld key shares\n",
-               cmd_json_text(text, c, "since"),
-               (long long)cmd_json_int(c, "shares", 0));
+        printf("custodian  there since %s", cmd_json_text(text, c, "since"));
+        printf(", holds %s key shares", count(shares, c, "shares"));
+        printf(", lacks %s\n", count(shares, c, "missing"));
     } else {
         printf("custodian  NOT THERE since %s: ",
                cmd_json_text(text, c, "since"));

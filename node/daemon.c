@@ -291,6 +291,7 @@ static void daemon_loop(struct daemon *d)
     int rv;
 
     d->begun_ms = uv_now(&d->loop);
+    d->begun_s = daemon_now_s();
     handles_open(d);
     rv = parts_new(d);
     if (rv != OK) {

@@ -7,6 +7,7 @@ static void on_status(void *arg, struct admin_status *s)
     struct daemon *d = arg;
 
     s->up_ms = uv_now(&d->loop) - d->begun_ms;
+    s->begun_s = d->begun_s;
     memcpy(s->listen, d->bound, sizeof(s->listen));
     s->listen_len = d->bound_len;
     for (const struct daemon_link *l = d->links;
@@ -27,7 +28,12 @@ static void on_status(void *arg, struct admin_status *s)
                        link_address(l->link));
     }
     for (size_t i = 0; i < d->charter->members_len; i++) {
+        uint64_t down_ms = d->members[i].down_ms;
+
         steward_member_info(d->steward, i, &s->members[i]);
+        s->away[i].since_link = down_ms != 0;
+        s->away[i].for_ms =
+            uv_now(&d->loop) - (down_ms != 0 ? down_ms : d->begun_ms);
     }
     daemon_custody_status(d, s);
     s->database_ok = d->core_trouble == OK;

@@ -172,6 +172,7 @@ static void on_down(void *arg, struct link *l, int status, const char *text)
         user->number = 0; /* From here on there is no such link. */
         if (user->member != DAEMON_RECIPIENT) {
             d->members[user->member].links--;
+            d->members[user->member].down_ms = uv_now(&d->loop);
         }
         log_put(&d->log, LOG_INFO, "link %llu down, %s: %s",
                 (unsigned long long)number, link_name(user), text);

@@ -52,6 +52,7 @@ struct daemon_member {
     uint8_t cert[TRANSPORT_CERT_MAX];
     size_t cert_size; /* 0: nothing yet. */
     unsigned links;   /* That are up. */
+    uint64_t down_ms; /* When the last ended; 0: there was none. */
     /* Stewards: */
     struct daemon_link *dialling; /* Ours, up or not. */
     uint64_t dial_ms;             /* Not before; on the loop's clock. */
@@ -94,7 +95,7 @@ struct daemon {
     uint8_t *chain; /* The charter's, as the home has it. */
     struct daemon_custody custody;
     struct daemon_psk_id psk_ids[STEWARD_RELEASES_MAX];
-    uint64_t begun_ms;
+    uint64_t begun_ms, begun_s;
     char bound[LINK_LISTEN_MAX][LINK_ADDRESS_SIZE];
     size_t bound_len;
     struct daemon_link *links;

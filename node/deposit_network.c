@@ -27,6 +27,16 @@ static int home_join(struct network *w)
                        o->home);
         }
     }
+    if (rv == OK &&
+        charter_member(w->self.charter, &w->self.id)->role != CARD_LAB) {
+        errmsg_set(
+            w->d.errmsg,
+            "'%s' is the home of a %s, and only labs deposit; give "
+            "--home that of a lab of the network",
+            o->home,
+            card_role_name(charter_member(w->self.charter, &w->self.id)->role));
+        rv = ERR_DENIED;
+    }
     free(chain);
     free(psk);
     return rv;

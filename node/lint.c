@@ -102,7 +102,7 @@ static void lint_executable(struct lint *l, const struct source_file *f)
         if (ends_with(f->path, pickles[i])) {
             lint_add(l, LINT_WARNING, f->path,
                      "may be a Python pickle, which runs code when it is "
-                     "loaded; safetensors holds the same weights without");
+                     "loaded; safetensors holds the same weights and no code");
             return;
         }
     }

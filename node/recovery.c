@@ -355,6 +355,8 @@ int recovery_files(struct cli *c,
     if (rv == OK) {
         rv = target_plan(target, slice_of(catalogue, size), m->segment_size,
                          only, only_len, errmsg);
+        /* More shards would not help against a wrong --only. */
+        rv = rv == ERR_NOTFOUND ? ERR_ORDER : rv;
     }
     if (rv != OK) {
         goto out;

@@ -225,7 +225,10 @@ int target_plan(struct target *t,
     }
     for (size_t i = 0; i < only_len && rv == OK; i++) {
         if (!matched[i]) {
-            errmsg_set(errmsg, "the deposit has no file '%s'", only[i]);
+            errmsg_set(errmsg,
+                       "the deposit has no file '%s'; --only takes files and "
+                       "folders by their path in the model",
+                       only[i]);
             rv = ERR_NOTFOUND;
         }
     }

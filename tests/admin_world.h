@@ -77,6 +77,8 @@ static inline int on_client(void *arg, uint64_t id, struct slice bytes)
     return OK;
 }
 
+/* By how much the clock has gone back since the start. */
+static uint64_t clock_back_s;
 /* What is wrong with the database; NULL: nothing. */
 static const char *database_trouble;
 
@@ -84,6 +86,7 @@ static inline void on_status(void *arg, struct admin_status *s)
 {
     (void)arg;
     s->up_ms = 90000;
+    s->begun_s = (uint64_t)time(NULL) - 90 + clock_back_s;
     memcpy(s->listen[s->listen_len++], "127.0.0.1:7117", 15);
     s->links[0].card = &charter->members[0].card;
     s->links[0].up_ms = 5000;
@@ -98,6 +101,8 @@ static inline void on_status(void *arg, struct admin_status *s)
                                                      .feed_bytes = 10 * i,
                                                      .feed_quota = 60,
                                                      .feed_full = i == 6};
+        s->away[i].since_link = i == 6;
+        s->away[i].for_ms = i == 6 ? 60000 : 90000;
     }
     s->database_ok = database_trouble == NULL;
     (void)snprintf(s->database_text, sizeof(s->database_text), "%s",

@@ -435,7 +435,7 @@ class Daemon(unittest.TestCase):
         self.assertEqual((code, status["schema"], status["covers"]), (200, "cairn.status/1", "this node"))
         self.assertEqual((status["name"], status["pid"]), ("Steward 1", node.process.pid))
         self.assertEqual(status["listen"], [f"127.0.0.1:{node.port}"])
-        self.assertEqual(status["stewards"], {"linked": 3, "others": 3})
+        self.assertEqual(status["stewards"], {"linked": 3, "others": 3, "away": []})
         self.assertEqual({x["member"] for x in status["links"]}, {f"Steward {i}" for i in (2, 3, 4)})
         self.assertEqual({x["role"] for x in status["links"]}, {"steward"})
         self.assertEqual(len(status["feeds"]), 4)
@@ -449,6 +449,9 @@ class Daemon(unittest.TestCase):
         nodes[1].stop()
         self.wait(lambda: node.ask("/v1/status")[1]["stewards"]["linked"] == 2)
         self.assertEqual(len(node.ask("/v1/status")[1]["trouble"]), 1)  # f of them may be away.
+        away, = node.ask("/v1/status")[1]["stewards"]["away"]
+        self.assertEqual((away["member"], away["away_s"] < PATIENCE), ("Steward 2", True))
+        self.assertTrue(away["since"])
         nodes[2].stop(signal.SIGKILL, None)
         self.wait(lambda: len(node.ask("/v1/status")[1]["trouble"]) == 2)
         self.assertEqual(node.ask("/v1/deposits")[1]["deposits"], [])
@@ -611,6 +614,29 @@ class Daemon(unittest.TestCase):
         self.wait_connected(nodes)
         for n in nodes:
             self.assertNotIn("another time", n.said())
+            n.stop()
+
+    @unittest.skipUnless(CLOCK, "CAIRN_CLOCK is not set")
+    def test_a_steward_that_is_away_for_a_day_is_named(self):
+        nodes = self.network(4)
+        for n in nodes[:3]:
+            n.start(env=self.clock(0))
+        self.wait_connected(nodes[:3])
+        status = nodes[0].ask("/v1/status")[1]
+        self.assertEqual([(x["member"], x["since"]) for x in status["stewards"]["away"]], [("Steward 4", None)])
+        self.assertNotIn("Steward 4", "".join(status["trouble"]))
+        nodes[1].stop()
+        self.wait(lambda: nodes[0].ask("/v1/status")[1]["stewards"]["linked"] == 1)
+        self.clock(86400 + 60)
+
+        def named():
+            trouble = "".join(nodes[0].ask("/v1/status")[1]["trouble"])
+            return "no link to Steward 2 for 1 d" in trouble and "no link to Steward 4 for 1 d" in trouble
+        self.wait(named)
+        said = call(CAIRN, "status", "--home", nodes[0].home, check=3).stdout.decode()
+        self.assertIn("NOT LINKED for 1 d", said)
+        self.assertIn("NOT LINKED since this node was started, 1 d", said)
+        for n in (nodes[0], nodes[2]):
             n.stop()
 
     def test_port_in_use(self):

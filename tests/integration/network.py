@@ -931,6 +931,28 @@ class Care(NetworkCase):
         self.assertEqual((lab["bytes"], lab["quota"]), (s.status()["bytes"]["held"], 4 << 30))
         self.alive()
 
+    def test_i_a_node_put_back_from_an_old_backup(self):
+        net, s, cert = self.net, self.net[4], self.path("since.cert")
+        s.end_node(signal.SIGTERM)
+        shutil.copytree(os.path.join(s.home, "db"), self.path("db"))
+        net.start()
+        deposit = net.deposit(net.model("since", MIB), *self.code, "--certificate", cert)["deposit"]
+        status = s.status()
+        self.assertEqual((status["shards"]["missing"], "".join(status["trouble"]).count("signs nothing")), (0, 0))
+        s.end_node(signal.SIGTERM)
+        shutil.rmtree(os.path.join(s.home, "db"))
+        shutil.copytree(self.path("db"), os.path.join(s.home, "db"))
+        net.start()
+        wait(lambda: s.status()["shards"]["missing"] == 1, lambda: str(s.status()))
+        trouble = "".join(s.status()["trouble"])
+        self.assertIn("1 shards are missing", trouble)
+        self.assertIn("this node signs nothing more", trouble)
+        self.assertEqual(s.ask(f"/v1/deposits/{deposit}")["state"], "missing")
+        self.assertIn("1 missing", s.cairn("status", check=3).stdout.decode())
+        said = net.deposit(net.model("after", MIB), *self.code, "--patience", PATIENCE, check=10)
+        self.assertIn("its feed is halted", said)
+        self.alive()
+
 
 if __name__ == "__main__":
     print(f"seed {SEED} (CAIRN_SEED repeats it)", file=sys.stderr)

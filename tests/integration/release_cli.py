@@ -355,7 +355,7 @@ class Commands(unittest.TestCase):
     def test_status(self):
         for more, code, words in (({}, 22, "waiting"), ({"open": True}, 0, "open"), ({"expired": True}, 1, "expired"),
                                   ({"denied": True, "trouble": HOSTILE}, 22, "trouble    evil?[2J"),
-                                  ({"approvals": ["South"], "decisions": ["South"]}, 22, "decided    1 of 3")):
+                                  ({"approvals": ["South"], "decisions": ["South"]}, 22, "decided    1 custodians (3 needed)")):
             with self.subTest(more):
                 ident = self.release(**more)
                 self.assertIn(words, self.ask("release", "status", ident, check=code).stdout)

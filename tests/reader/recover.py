@@ -719,7 +719,7 @@ def read_manifest(folders, shares, lab_key, report):
     return best
 
 
-def open_shards(folders, manifest, report):
+def open_shards(folders, manifest, needed, report):
     shards = []
     for folder in folders:
         try:
@@ -728,10 +728,18 @@ def open_shards(folders, manifest, report):
             report.note(f"{os.path.join(folder, 'shard')}: {e.strerror}")
     usable = [shard for shard in shards if shard.index is not None]
     different = len({shard.index for shard in usable})
-    if different < manifest.k:
-        raise Stop(INTEGRITY if len(shards) >= manifest.k and len(usable) < len(shards) else TOO_FEW,
-                   f"{different} different usable shards, {manifest.k} needed: bring shards of other stewards")
+    if different < needed:
+        raise Stop(INTEGRITY if len(shards) >= needed and len(usable) < len(shards) else TOO_FEW,
+                   f"{different} different usable shards, {needed} needed: bring shards of other stewards")
     return usable
+
+
+def verify(shards, report):
+    """Every shard alone against its root in the manifest, for which no key is needed."""
+    for shard in shards:
+        shard.check_root()
+        if not shard.faulty:
+            report.note(f"{shard.name}: shard {shard.index}, Merkle root ok")
 
 
 def run(args, report, result):
@@ -741,15 +749,18 @@ def run(args, report, result):
     result.update(deposit=m.deposit.hex(), network=m.net.hex(), lab=m.author.hex(), label=m.label,
                   manifest_hash=m.hash.hex(), signature=signature, k=m.k, n=m.n, t=m.t)
     report.note(f"deposit {m.deposit.hex()}, \"{m.label}\", by lab {m.author.hex()}; {signature}")
-    shards = open_shards(args.shards, m, report)
+    if not args.shares:
+        shards = open_shards(args.shards, m, 1, report)
+        verify(shards, report)
+        if report.damaged or len(shards) < len(args.shards):
+            raise Stop(INTEGRITY, "some of what was given is damaged or not there (see above): have it replaced")
+        return
+    shards = open_shards(args.shards, m, m.k, report)
     content_root = recover_key(m, shares, len(args.shares), report)
     report.note("key commitment ok")
     segments = Segments(m, shards, content_root, report)
     if args.verify:
-        segments.audit()
-        for shard in shards:
-            if not shard.faulty:
-                report.note(f"{shard.name}: shard {shard.index}, Merkle root ok")
+        verify(shards, report)
     try:
         entries = read_catalogue(segments)
     except Damaged as e:
@@ -804,8 +815,9 @@ def parse_arguments(argv):
     p = argparse.ArgumentParser(
         prog="recover.py", allow_abbrev=False,
         usage="recover.py --shards DIR... --shares FILE... [--only PATH]... [--list] [--verify] [--json] "
-              "[--force] [--lab-key HEX] OUT",
-        description="Restore the files of a Cairn deposit into the folder OUT.")
+              "[--force] [--lab-key HEX] OUT\n"
+              "       recover.py --verify --shards DIR... [--json] [--lab-key HEX]",
+        description="Restore the files of a Cairn deposit into the folder OUT, or check shards without a key.")
     p.add_argument("--shards", metavar="DIR", nargs="+", action="extend", default=[],
                    help="folders with the files shard and manifest; k of them are needed")
     p.add_argument("--shares", metavar="FILE", nargs="+", action="extend", default=[],
@@ -813,7 +825,8 @@ def parse_arguments(argv):
     p.add_argument("--only", metavar="PATH", action="append", default=[], help="this file or folder only")
     p.add_argument("--list", action="store_true", help="show the files, restore none; OUT may be left away")
     p.add_argument("--verify", action="store_true",
-                   help="compute the Merkle root of every shard first; exit 20 if anything given is damaged")
+                   help="compute the Merkle root of every shard first; exit 20 if anything given is damaged; "
+                        "without --shares and OUT do only that, with any number of shards")
     p.add_argument("--json", action="store_true", help="tell the result as JSON on standard output")
     p.add_argument("--force", action="store_true", help="replace files in OUT that differ")
     p.add_argument("--lab-key", metavar="HEX", help="the key that must have signed the manifest")
@@ -824,11 +837,12 @@ def parse_arguments(argv):
     # OUT is the last word; behind a list of folders or shares it was taken as one of them
     args.out = rest[0] if rest else None
     lists = [word for word in argv if word in ("--shards", "--shares")]
-    if args.out is None and lists and not args.list:
+    only_verify = args.verify and not args.shares and not args.list and args.out is None
+    if args.out is None and lists and not args.list and not only_verify:
         args.out = (args.shards if lists[-1] == "--shards" else args.shares).pop()
     forgotten = args.out and (os.path.isfile(args.out) or all(
         os.path.isfile(os.path.join(args.out, name)) for name in ("shard", "manifest")))
-    if not args.shards or not args.shares or forgotten or not (args.out or args.list):
+    if not args.shards or not (only_verify or args.shares and not forgotten and (args.out or args.list)):
         p.error("needed: --shards with folders, --shares with files, and as the last word OUT, a folder for the files")
     try:
         args.lab_key = bytes.fromhex(args.lab_key) if args.lab_key else None

@@ -650,6 +650,14 @@ def test_command_line(dep):
         fresh()
         done = call(*argv)
         check(done.returncode == 0 and restored(FILES), f"{argv}: {done}")
+    done = call("--verify", "--shards", *shards[:2])
+    check(done.returncode == 0 and done.stderr.count("Merkle root ok") == 2, done)
+    for argv in (("--verify", "--shares", *shares), ("--verify", "--list", "--shards", *shards)):
+        check(call(*argv).returncode == 2, argv)
+    check(call("--verify", "--shards", shards[0], out).returncode == 20, "a folder that is not there")
+    with broken(os.path.join(shards[1], "shard"), flip(5000)):
+        done = call("--verify", "--json", "--shards", *shards[:2])
+        check(done.returncode == 20 and "Merkle root" in done.stderr and not json.loads(done.stdout)["ok"], done)
     fresh()
     done = call("--list", "--shards", *shards, "--shares", *shares)
     check(done.returncode == 0 and all(f in done.stdout for f in FILES) and not os.path.exists(out), done)
