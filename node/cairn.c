@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "crypto/primitives.h"
-#include "node/commands.h"
+#include "node/cmd/commands.h"
 
 static const struct cli_command commands[] = {
     {.name = "deposit",

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "crypto/primitives.h"
-#include "node/cmd_custodian.h"
+#include "node/cmd/cmd_custodian.h"
 
 static const struct cli_command root = {
     .name = "cairn-custodian",

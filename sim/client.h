@@ -4,8 +4,8 @@
 #include "protocol/manifest.h"
 #include "protocol/message.h"
 #include "protocol/transport_cert.h"
-#include "replication/finder.h"
-#include "replication/restorer.h"
+#include "replication/mover/finder.h"
+#include "replication/mover/restorer.h"
 #include "sim/sim.h"
 
 /* The two that come from outside, lab and recipient: movers on the shards that

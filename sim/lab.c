@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* The lab's node: its machine, its journal, and the jobs that the machine asks
- * for, in lab_jobs.c. The twin of node/deposit_network.c. */
+ * for, in lab_jobs.c. The twin of node/deposit/deposit_network.c. */
 
 #define PATIENCE_MS       60000U
 #define CATALOGUE_SIZE    700U

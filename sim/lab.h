@@ -1,10 +1,10 @@
 #ifndef CAIRN_SIM_LAB_H
 #define CAIRN_SIM_LAB_H
 
-#include "replication/depositor.h"
-#include "replication/rebuilder.h"
-#include "replication/sealer.h"
-#include "replication/tail.h"
+#include "replication/depositor/depositor.h"
+#include "replication/mover/rebuilder.h"
+#include "replication/mover/sealer.h"
+#include "replication/mover/tail.h"
 #include "sim/client.h"
 
 /* The lab, for lab*.c alone. */

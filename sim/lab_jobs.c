@@ -2,7 +2,7 @@
 
 #include "sim/lab.h"
 
-/* SEAL, FILL and VERIFY: the twin of node/deposit_columns.c. */
+/* SEAL, FILL and VERIFY: the twin of node/deposit/deposit_columns.c. */
 
 #define QUORUM (SIM_N - (SIM_N - 1) / 3)
 #define WINDOW SIM_CODECS

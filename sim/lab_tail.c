@@ -1,7 +1,8 @@
 #include "protocol/policy.h"
 #include "sim/lab.h"
 
-/* The ends of shards, and the manifest: the twin of node/deposit_tail.c. */
+/* The ends of shards, and the manifest: the twin of
+ * node/deposit/deposit_tail.c. */
 
 void lab_preamble(const struct sim *w, uint16_t index, uint8_t leaf[LEAF_SIZE])
 {

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
-#include "replication/custodian.h"
+#include "replication/custodian/custodian.h"
 #include "replication/keys.h"
-#include "replication/steward.h"
+#include "replication/steward/steward.h"
 #include "sim/client.h"
 #include "sim/node.h"
 

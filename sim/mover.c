@@ -2,8 +2,8 @@
 
 #include "sim/client.h"
 
-/* The driver of movers: the twin of node/mover_run.c. Work is done at once,
- * and told a while later. */
+/* The driver of movers: the twin of node/mover/mover_run.c. Work is done at
+ * once, and told a while later. */
 
 void sim_mover_answer(struct sim_mover *m,
                       uint64_t delay_us,

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "protocol/transport_cert.h"
-#include "replication/steward.h"
+#include "replication/steward/steward.h"
 #include "sim/client.h"
 #include "sim/oracles.h"
 
@@ -125,7 +125,7 @@ static struct slice cert_of(struct sim *w,
     return slice_of(out, size);
 }
 
-/* What node/daemon_recipients.c asks of one who is in no charter. */
+/* What node/daemon/daemon_recipients.c asks of one who is in no charter. */
 static bool recipient_is_let_in(struct sim *w, unsigned steward)
 {
     const struct steward *s = w->nodes[steward].machine;

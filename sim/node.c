@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "replication/steward.h"
+#include "replication/steward/steward.h"
 #include "sim/client.h"
 #include "sim/oracles.h"
 #include "sim/story.h"
 
-/* The driver of a machine: the twin of node/core_run.c. */
+/* The driver of a machine: the twin of node/core/core_run.c. */
 
 struct sim_step {
     struct sim_step *next;

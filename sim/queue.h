@@ -1,7 +1,7 @@
 #ifndef CAIRN_SIM_QUEUE_H
 #define CAIRN_SIM_QUEUE_H
 
-#include "replication/mover.h"
+#include "replication/mover/mover.h"
 
 /* Events in the order of their time; at the same time, in that of their
  * making. */

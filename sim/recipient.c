@@ -1,10 +1,10 @@
 #include <stdlib.h>
 
 #include "crypto/content_key.h"
-#include "replication/recoverer.h"
+#include "replication/recoverer/recoverer.h"
 #include "sim/client.h"
 
-/* The recipient's node: the twin of node/recover_ticket.c. */
+/* The recipient's node: the twin of node/recovery/recover_ticket.c. */
 
 #define PATIENCE_MS 60000U
 

@@ -2,7 +2,7 @@
 
 #include "protocol/message.h"
 
-/* The jobs of steward_jobs.h: the twin of node/shard_jobs.c. One shard a
+/* The jobs of steward_jobs.h: the twin of node/shard/shard_jobs.c. One shard a
  * steward: the simulator makes one deposit. */
 
 /* --- Jobs ---------------------------------------------------------------- */

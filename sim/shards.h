@@ -1,7 +1,7 @@
 #ifndef CAIRN_SIM_SHARDS_H
 #define CAIRN_SIM_SHARDS_H
 
-#include "replication/steward_jobs.h"
+#include "replication/steward/steward_jobs.h"
 #include "sim/sim.h"
 
 /* A shard in memory, for shards.c and shard_calls.c alone. Calls on the file

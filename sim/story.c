@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "protocol/certificate.h"
-#include "replication/steward.h"
+#include "replication/steward/steward.h"
 #include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/oracles.h"

@@ -3,7 +3,8 @@
 #include "sim/client.h"
 
 /* The shards at the stewards as streams of movers: the twin of
- * node/client_streams.c. A cell goes in one APPEND and one piece of data. */
+ * node/client/client_streams.c. A cell goes in one APPEND and one piece of
+ * data. */
 
 static struct sim_streams *streams_of(struct sim *w, unsigned node)
 {

@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "node/admin.h"
+#include "node/admin/admin.h"
 #include "protocol/custody.h"
 #include "replication/keys.h"
 #include "tests/certificate_world.h"

@@ -6,7 +6,7 @@
 #include "crypto/hash.h"
 #include "protocol/frame.h"
 #include "protocol/shard.h"
-#include "replication/custodian_internal.h"
+#include "replication/custodian/custodian_internal.h"
 #include "tests/members.h"
 
 /* A network, a deposit that is dealt, a custodian, and a driver of it: rows in

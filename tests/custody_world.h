@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "node/custody_serve.h"
+#include "node/custody/custody_serve.h"
 #include "tests/scratch.h"
 
 /* Sockets have one of their own. */

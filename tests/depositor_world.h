@@ -1,7 +1,7 @@
 #ifndef CAIRN_TESTS_DEPOSITOR_WORLD_H
 #define CAIRN_TESTS_DEPOSITOR_WORLD_H
 
-#include "replication/depositor.h"
+#include "replication/depositor/depositor.h"
 #include "tests/suite.h"
 
 /* One lab's machine and seven stewards that are played by rule, for tests: a

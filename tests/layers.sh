@@ -24,4 +24,32 @@ allow replication 'crypto|protocol|replication'      "$std|isa-l|isa-l/[a-z_]+|z
 allow sim         'crypto|protocol|replication|sim'  "$std|stdio|getopt|sodium"
 allow node        'crypto|protocol|replication|node' "$std|$os|isa-l/crc64|sodium|uv|rocksdb/c|microhttpd|jansson|curl/curl|confuse"
 
+# Inside of a folder: each of its folders may include those before it.
+order() # FOLDER SUB-FOLDERS
+{
+    top=$1
+    shift
+    for sub in "$top"/*/; do
+        case " $* " in
+            *" $(basename "$sub") "*) ;;
+            *) printf '%s has no place in the order of %s/\n' "$sub" "$top" >&2
+               status=1 ;;
+        esac
+    done
+    before=
+    for sub in "$@"; do
+        before="$before${before:+|}$sub"
+        found=$(grep -rnE "include \"$top/[a-z]+/" "$top/$sub" |
+            grep -vE "include \"$top/($before)/")
+        if [ -n "$found" ]; then
+            printf '%s\n^ %s/%s may not include that\n' "$found" "$top" "$sub" >&2
+            status=1
+        fi
+    done
+}
+
+order replication coding mover custodian recoverer steward depositor
+order node base cli core link home mover custody \
+    shard client recovery deposit admin daemon cmd
+
 exit $status

@@ -2,7 +2,7 @@
 #define CAIRN_TESTS_LINK_WORLD_H
 
 #include "crypto/hash.h"
-#include "node/link.h"
+#include "node/link/link.h"
 #include "tests/suite.h"
 
 /* Nodes on the loopback in one loop, peers made of plain sockets that may say

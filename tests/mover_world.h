@@ -2,7 +2,7 @@
 #define CAIRN_TESTS_MOVER_WORLD_H
 
 #include "crypto/rng.h"
-#include "replication/mover.h"
+#include "replication/mover/mover.h"
 #include "tests/suite.h"
 
 /* A driver of one mover under virtual time, for tests. It keeps all actions

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "replication/restorer.h"
+#include "replication/mover/restorer.h"
 #include "tests/mover_world.h"
 
 /* A restorer in a world of movers; included once by each suite that drives

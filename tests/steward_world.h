@@ -4,8 +4,8 @@
 #include "protocol/charter.h"
 #include "protocol/custody.h"
 #include "protocol/manifest.h"
-#include "replication/custodian.h"
-#include "replication/steward.h"
+#include "replication/custodian/custodian.h"
+#include "replication/steward/steward.h"
 #include "tests/suite.h"
 
 /* A network of stewards' machines and scripted members, for tests: a driver

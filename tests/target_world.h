@@ -5,7 +5,7 @@
  * folder. The including file is compiled with _GNU_SOURCE; it may say how large
  * segments are, and how many there can be. */
 
-#include "node/target.h"
+#include "node/recovery/target.h"
 #include "tests/scratch.h"
 
 #ifndef SEGMENT

@@ -3,7 +3,7 @@
 #include <sys/syscall.h>
 
 #include "crypto/rng.h"
-#include "node/bulk_file.h"
+#include "node/recovery/bulk_file.h"
 #include "tests/scratch.h"
 
 /* Under bulk_file.c lies a file system that the test chooses: the calls that

@@ -1,6 +1,6 @@
 #include <limits.h>
 
-#include "node/cli.h"
+#include "node/cli/cli.h"
 #include "tests/scratch.h"
 
 /* A command line as tests give it: a small table like that of `cairn`. */

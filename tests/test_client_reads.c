@@ -1,6 +1,6 @@
 #include "crypto/merkle.h"
-#include "node/client_private.h"
-#include "node/job.h"
+#include "node/client/client_private.h"
+#include "node/mover/job.h"
 #include "tests/link_world.h"
 
 /* A stream of a client over a real link (node a); the test says what the

@@ -2,7 +2,7 @@
 #include <zstd.h>
 
 #include "crypto/rng.h"
-#include "replication/codec.h"
+#include "replication/coding/codec.h"
 #include "tests/suite.h"
 
 #define PLAIN_MAX (3U << 20)

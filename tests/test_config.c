@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "node/config.h"
+#include "node/home/config.h"
 #include "tests/scratch.h"
 
 /* Keys that ssh-keygen made. */

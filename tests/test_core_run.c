@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "node/core_run.h"
+#include "node/core/core_run.h"
 #include "tests/suite.h"
 
 /* The driver against a toy machine and a disk that answers when it pleases.

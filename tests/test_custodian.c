@@ -1,7 +1,7 @@
 #include "tests/custodian_world.h"
 
-/* The custodian of replication/custodian.h: who it is, what it takes into
- * custody, and its queue. Releases are in test_custodian_release.c. */
+/* The custodian of replication/custodian/custodian.h: who it is, what it takes
+ * into custody, and its queue. Releases are in test_custodian_release.c. */
 
 /* --- Itself -------------------------------------------------------------- */
 

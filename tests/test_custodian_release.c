@@ -1,7 +1,7 @@
 #include "tests/custodian_world.h"
 
-/* Releases of the custodian in replication/custodian.h: what it decides, and
- * to whom an envelope goes. */
+/* Releases of the custodian in replication/custodian/custodian.h: what it
+ * decides, and to whom an envelope goes. */
 
 static struct buffer decision;
 

@@ -1,4 +1,4 @@
-#include "node/custody_link.h"
+#include "node/custody/custody_link.h"
 #include "tests/custody_world.h"
 
 #define ANSWERS_MAX 300

@@ -2,7 +2,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
-#include "node/custody_run.h"
+#include "node/custody/custody_run.h"
 #include "tests/scratch.h"
 
 /* A machine of a few words drives the driver: a request is a script whose

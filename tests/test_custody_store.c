@@ -2,7 +2,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
-#include "node/custody_store.h"
+#include "node/custody/custody_store.h"
 #include "tests/scratch.h"
 
 static const uint8_t store_key[32] = {7, 7, 7}, store_id[VOLUME_ID_SIZE] = {9};

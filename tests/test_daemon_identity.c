@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "crypto/secret.h"
-#include "node/daemon_state.h"
+#include "node/daemon/daemon_state.h"
 #include "tests/members.h"
 
 /* Who is let in, and under which secret. This file has its own links, and

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "crypto/rng.h"
-#include "replication/erasure.h"
+#include "replication/coding/erasure.h"
 #include "tests/suite.h"
 
 static struct erasure code;

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "crypto/secret.h"
-#include "node/file.h"
+#include "node/base/file.h"
 #include "tests/scratch.h"
 
 static char errmsg[ERRMSG_SIZE];

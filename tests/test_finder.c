@@ -1,4 +1,4 @@
-#include "replication/finder.h"
+#include "replication/mover/finder.h"
 #include "tests/mover_world.h"
 
 #define STREAMS 7U

@@ -1,5 +1,5 @@
 #include "crypto/rng.h"
-#include "node/hasher.h"
+#include "node/recovery/hasher.h"
 #include "tests/suite.h"
 
 #define SIZE ((size_t)3 << 20)

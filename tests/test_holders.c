@@ -1,5 +1,5 @@
-#include "replication/holders.h"
-#include "replication/mover.h"
+#include "replication/mover/holders.h"
+#include "replication/mover/mover.h"
 #include "tests/suite.h"
 
 #define K   4U

@@ -2,8 +2,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "node/home.h"
-#include "node/journal_internal.h"
+#include "node/deposit/journal_internal.h"
+#include "node/home/home.h"
 #include "protocol/policy.h"
 #include "tests/scratch.h"
 

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "node/link.h"
+#include "node/link/link.h"
 #include "tests/link_world.h"
 
 static struct raw raw;

@@ -1,5 +1,5 @@
 
-#include "node/mover_run.h"
+#include "node/mover/mover_run.h"
 #include "tests/suite.h"
 
 #define STREAMS     4U

@@ -7,7 +7,7 @@
 
 #include "crypto/noise.h"
 #include "crypto/secret.h"
-#include "node/home.h"
+#include "node/home/home.h"
 #include "tests/scratch.h"
 
 /* What lies in memory and in files must not get out, nor be half there:

@@ -6,7 +6,7 @@
 #include <termios.h>
 
 #include "crypto/secret.h"
-#include "node/file.h"
+#include "node/base/file.h"
 #include "tests/scratch.h"
 
 #define MAX 16U

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
-#include "replication/depositor.h"
+#include "replication/depositor/depositor.h"
 #include "tests/suite.h"
 
 #define STEWARDS 10U

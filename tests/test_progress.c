@@ -1,8 +1,8 @@
 #include <limits.h>
 #include <signal.h>
 
-#include "node/cli.h"
-#include "node/progress.h"
+#include "node/cli/cli.h"
+#include "node/cli/progress.h"
 #include "tests/scratch.h"
 
 #define MIB ((uint64_t)1 << 20)

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
-#include "replication/rebuilder.h"
-#include "replication/sealer.h"
+#include "replication/mover/rebuilder.h"
+#include "replication/mover/sealer.h"
 #include "tests/mover_world.h"
 
 #define SMALL      65536U

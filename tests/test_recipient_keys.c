@@ -1,6 +1,6 @@
 #include "crypto/keyfile.h"
 #include "crypto/secret.h"
-#include "node/recipient_keys.h"
+#include "node/recovery/recipient_keys.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 

@@ -6,9 +6,9 @@
 
 #include "crypto/content_key.h"
 #include "crypto/secret.h"
-#include "node/link.h"
-#include "node/recipient_keys.h"
-#include "node/recover_ticket.h"
+#include "node/link/link.h"
+#include "node/recovery/recipient_keys.h"
+#include "node/recovery/recover_ticket.h"
 #include "protocol/message.h"
 #include "protocol/transport_cert.h"
 #include "tests/certificate_world.h"

@@ -5,7 +5,7 @@
 #include "crypto/secret.h"
 #include "protocol/release.h"
 #include "protocol/transport_cert.h"
-#include "replication/recoverer.h"
+#include "replication/recoverer/recoverer.h"
 #include "tests/suite.h"
 
 #define STEWARDS 7U

@@ -1,5 +1,5 @@
 #include "crypto/hash.h"
-#include "replication/sealer.h"
+#include "replication/mover/sealer.h"
 #include "tests/mover_world.h"
 
 #define SMALL        65536U

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "protocol/shard.h"
-#include "replication/segment.h"
+#include "replication/coding/segment.h"
 #include "tests/suite.h"
 
 #define SMALL ((size_t)65536)

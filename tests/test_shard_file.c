@@ -3,7 +3,7 @@
 #include <sys/mount.h>
 
 #include "crypto/rng.h"
-#include "node/shard_file.h"
+#include "node/shard/shard_file.h"
 #include "tests/scratch.h"
 
 #define LEAVES_MAX 300U

@@ -1,5 +1,5 @@
-#include "node/shard_file.h"
-#include "node/shard_jobs.h"
+#include "node/shard/shard_file.h"
+#include "node/shard/shard_jobs.h"
 #include "tests/link_world.h"
 #include "tests/scratch.h"
 

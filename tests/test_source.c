@@ -1,6 +1,6 @@
 #include <sys/time.h>
 
-#include "node/lint.h"
+#include "node/deposit/lint.h"
 #include "tests/scratch.h"
 
 static char errmsg[ERRMSG_SIZE];

@@ -1,6 +1,6 @@
 #include "protocol/canon.h"
 #include "replication/keys.h"
-#include "replication/steward_internal.h"
+#include "replication/steward/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U

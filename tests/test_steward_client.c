@@ -1,4 +1,4 @@
-#include "replication/steward.h"
+#include "replication/steward/steward.h"
 #include "tests/suite.h"
 
 /* What admin requests and their answers are as bytes. */

@@ -2,7 +2,7 @@
 #include "protocol/policy.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
-#include "replication/steward_internal.h"
+#include "replication/steward/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U

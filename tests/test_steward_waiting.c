@@ -1,7 +1,7 @@
 #include "crypto/hash.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
-#include "replication/steward_internal.h"
+#include "replication/steward/steward_internal.h"
 #include "tests/steward_feeds.h"
 
 /* Votes on requests that nobody has made: a steward's machine, and feeds of two

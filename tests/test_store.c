@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "node/store.h"
+#include "node/core/store.h"
 #include "tests/scratch.h"
 
 #define BATCHES_MAX 300

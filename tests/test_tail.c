@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "crypto/rng.h"
-#include "replication/tail.h"
+#include "replication/mover/tail.h"
 #include "tests/mover_world.h"
 
 /* The ends of seven shards, whose cells are there already. */

@@ -4,7 +4,7 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
-#include "node/volume.h"
+#include "node/base/volume.h"
 #include "tests/scratch.h"
 
 static char errmsg[ERRMSG_SIZE];

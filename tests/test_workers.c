@@ -1,6 +1,6 @@
 #include <stdatomic.h>
 
-#include "node/workers.h"
+#include "node/mover/workers.h"
 #include "tests/suite.h"
 
 #define ITEMS_MAX 4000U

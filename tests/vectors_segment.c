@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
-#include "replication/segment.h"
+#include "replication/coding/segment.h"
 #include "tests/vectors.h"
 
 /* Segments of this design: from plaintext, key and salt to the cells of a

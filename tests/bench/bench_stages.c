@@ -4,7 +4,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/primitives.h"
-#include "replication/segment.h"
+#include "replication/coding/segment.h"
 #include "tests/bench/bench.h"
 
 /* bench_stages [FOLDER]: what each stage of a deposit costs on one core: one

@@ -3,7 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/link.h"
+#include "node/link/link.h"
 #include "tests/bench/bench.h"
 
 /* Sender and receiver are processes of their own, as a lab and a steward are,

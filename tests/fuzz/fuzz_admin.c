@@ -4,7 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "node/admin_state.h"
+#include "node/admin/admin_state.h"
 #include "tests/fuzz/fuzz.h"
 
 /* A client of the admin API sends these bytes and no more. It leaves nothing
@@ -19,7 +19,7 @@ static char path[64];
 static int status; /* That the machine answers. */
 
 /* What stands behind a GET needs a store and a thread; how it is asked for does
- * not. These two take the place of node/admin_get.c. */
+ * not. These two take the place of node/admin/admin_get.c. */
 void admin_get(struct admin_request *r)
 {
     admin_answer_json(&r->answer, 200, json_object());

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "replication/codec.h"
+#include "replication/coding/codec.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PLAIN_MAX (1U << 20)

@@ -2,7 +2,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "node/config.h"
+#include "node/home/config.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What is taken is within its bounds, and what is refused is refused in words

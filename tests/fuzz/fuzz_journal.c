@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "crypto/hash.h"
-#include "node/journal_internal.h"
+#include "node/deposit/journal_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The files of a journal, as an unlucky disk may give them back. */

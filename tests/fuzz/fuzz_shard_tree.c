@@ -1,7 +1,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "node/shard_tree.h"
+#include "node/shard/shard_tree.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Leaves, a place to damage and a span, then bytes of the tree. */

@@ -3,8 +3,8 @@
 #include <time.h>
 
 #include "crypto/primitives.h"
-#include "node/home.h"
-#include "node/link.h"
+#include "node/home/home.h"
+#include "node/link/link.h"
 #include "protocol/charter.h"
 #include "protocol/message.h"
 #include "protocol/transport_cert.h"

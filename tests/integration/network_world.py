@@ -22,7 +22,7 @@ import time
 # Long enough for sanitizers on a busy machine; nothing waits for so long when all is well.
 LIMIT = int(os.environ.get("CAIRN_LIMIT", "240"))
 PR_SET_PDEATHSIG = 1
-SEGMENT_RECORD = 56  # Of a lab's journal, node/journal_commit.c.
+SEGMENT_RECORD = 56  # Of a lab's journal, node/deposit/journal_commit.c.
 _libc = ctypes.CDLL(None)
 # What was killed in the middle of its work, by what it is.
 KILLED = collections.Counter()

@@ -1,0 +1,223 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/base/file.h"
+
+/* The folder that |path| stands in, allocated. */
+static char *path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder;
+
+    if (slash == NULL) {
+        folder = strdup(".");
+    } else if (slash == path) {
+        folder = strdup("/");
+    } else {
+        folder = strndup(path, (size_t)(slash - path));
+    }
+    if (folder == NULL) {
+        abort();
+    }
+    return folder;
+}
+
+static int fd_write(int fd, struct slice data)
+{
+    while (data.size > 0) {
+        ssize_t n = write(fd, data.data, data.size);
+
+        if (n >= 0) {
+            data.data += n;
+            data.size -= (size_t)n;
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int file_write_at(int fd, uint64_t off, const uint8_t *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t put = pwrite(fd, data + done, size - done, (off_t)(off + done));
+
+        if (put < 0 && errno != EINTR) {
+            return errno == ENOSPC ? ERR_FULL : ERR_IO;
+        }
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return OK;
+}
+
+/* Give the empty file its mode. File systems without permissions (FAT) refuse
+ * or ignore this; what counts is that nobody gets in whom |mode| keeps out. */
+static int temp_set_mode(int fd, const char *path, mode_t mode, char *errmsg)
+{
+    struct stat st;
+
+    (void)fchmod(fd, mode);
+    if (fstat(fd, &st) != 0) {
+        return file_error(errmsg, "write", path);
+    }
+    if ((st.st_mode & ~mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH)) != 0) {
+        errmsg_set(errmsg,
+                   "the file system of '%s' cannot keep a file from others; "
+                   "use another place",
+                   path);
+        return ERR_IO;
+    }
+    return OK;
+}
+
+/* Move |temp| to |path| unless that exists. */
+static int temp_place_new(const char *temp, const char *path)
+{
+    if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return -1;
+    }
+    if (link(temp, path) != 0) {
+        return -1;
+    }
+    (void)unlink(temp);
+    return 0;
+}
+
+static int temp_place(const char *temp,
+                      const char *path,
+                      enum file_write_mode how,
+                      char *errmsg)
+{
+    int rv = -1;
+
+    switch (how) {
+    case FILE_NEW:
+        rv = temp_place_new(temp, path);
+        break;
+    case FILE_REPLACE:
+        rv = rename(temp, path);
+        break;
+    }
+    if (rv == 0) {
+        return OK;
+    }
+    if (how == FILE_NEW && errno == EEXIST) {
+        errmsg_set(errmsg,
+                   "'%s' exists and is never overwritten; choose another name "
+                   "or move it away",
+                   path);
+        return ERR_EXISTS;
+    }
+    return file_error(errmsg, "write", path);
+}
+
+int file_write(const char *path,
+               struct slice data,
+               mode_t mode,
+               enum file_write_mode how,
+               char *errmsg)
+{
+    char *folder = path_folder(path);
+    char *temp = path_join(folder, ".cairn-tmp-XXXXXX");
+    int fd = mkostemp(temp, O_CLOEXEC);
+    int rv;
+
+    if (fd < 0) {
+        rv = file_error(errmsg, "create a file in", folder);
+        goto out;
+    }
+    rv = temp_set_mode(fd, path, mode, errmsg);
+    if (rv == OK && (fd_write(fd, data) != 0 || fsync(fd) != 0)) {
+        rv = file_error(errmsg, "write", path);
+    }
+    close(fd);
+    if (rv == OK) {
+        rv = temp_place(temp, path, how, errmsg);
+    }
+    if (rv != OK) {
+        (void)unlink(temp);
+    } else if (folder_sync(folder, errmsg) != OK) {
+        rv = ERR_IO; /* The file has its name, for how long nobody knows. */
+    }
+out:
+    free(temp);
+    free(folder);
+    return rv;
+}
+
+int folder_sync(const char *path, char *errmsg)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rv = OK;
+
+    if (fd < 0) {
+        return file_error(errmsg, "open folder", path);
+    }
+    /* EINVAL: this file system has nothing to sync in a folder. */
+    if (fsync(fd) != 0 && errno != EINVAL) {
+        rv = file_error(errmsg, "sync folder", path);
+    }
+    close(fd);
+    return rv;
+}
+
+/* Make one folder whose parent is there. */
+static int folder_make_one(const char *path, mode_t mode, char *errmsg)
+{
+    struct stat st;
+    char *parent;
+    int rv;
+
+    if (mkdir(path, S_IRWXU) != 0) {
+        if (errno != EEXIST) {
+            return file_error(errmsg, "make folder", path);
+        }
+        if (stat(path, &st) != 0) {
+            return file_error(errmsg, "make folder", path);
+        }
+        if (!S_ISDIR(st.st_mode)) {
+            errmsg_set(errmsg,
+                       "'%s' is in the way of a folder; move it or choose "
+                       "another name",
+                       path);
+            return ERR_EXISTS;
+        }
+        return OK;
+    }
+    /* Not by mkdir(), which the umask cuts. */
+    if (chmod(path, mode) != 0 && errno != EPERM) {
+        return file_error(errmsg, "make folder", path);
+    }
+    parent = path_folder(path);
+    rv = folder_sync(parent, errmsg);
+    free(parent);
+    return rv;
+}
+
+int folder_make(const char *path, mode_t mode, char *errmsg)
+{
+    char *part = strdup(path);
+    int rv = OK;
+
+    if (part == NULL) {
+        abort();
+    }
+    for (char *p = part + strspn(part, "/"); rv == OK && *p != '\0';) {
+        size_t size = strcspn(p, "/");
+        size_t slashes = strspn(p + size, "/");
+        char after = p[size];
+
+        p[size] = '\0';
+        rv = folder_make_one(part, mode, errmsg);
+        p[size] = after;
+        p += size + slashes;
+    }
+    free(part);
+    return rv;
+}

@@ -1,0 +1,55 @@
+#ifndef CAIRN_NODE_CMD_RELEASE_H
+#define CAIRN_NODE_CMD_RELEASE_H
+
+#include "node/cmd/cmd_admin.h"
+
+/* What the commands of `cairn release` share. */
+
+/* A request as it is shown: taken apart, rendered, and named. */
+struct release_shown {
+    uint8_t *bytes;
+    size_t size;
+    struct release_request request;
+    struct digest id;
+    char *text; /* RELEASE_RENDERED_MAX */
+    size_t text_size;
+};
+
+/* Render the bytes of a request, which |s| owns from now on. ERR_BAD when they
+ * are none. */
+MUST_CHECK int release_shown_init(struct release_shown *s,
+                                  uint8_t *bytes,
+                                  size_t size,
+                                  char *errmsg);
+MUST_CHECK int release_shown_read(struct release_shown *s,
+                                  const char *path,
+                                  char *errmsg);
+/* The request that cairnd knows under |id|, and that has this id. */
+MUST_CHECK int release_shown_fetch(struct release_shown *s,
+                                   struct admin_client *a,
+                                   const char *id,
+                                   char *errmsg);
+void release_shown_free(struct release_shown *s);
+
+/* What a person compares over the telephone: the release id in the form of
+ * charter_fingerprint(). It covers every field of the request. */
+#define RELEASE_FINGERPRINT_SIZE 48
+
+/* The fields for --json. */
+json_t *release_shown_json(const struct release_shown *s);
+
+extern const struct cli_option cmd_release_request_options[];
+extern const struct cli_option cmd_release_show_options[];
+extern const struct cli_option cmd_release_approve_options[];
+extern const struct cli_option cmd_release_deny_options[];
+extern const struct cli_option cmd_release_ticket_options[];
+int cmd_release_request(struct cli *c);
+int cmd_release_submit(struct cli *c);
+int cmd_release_list(struct cli *c);
+int cmd_release_show(struct cli *c);
+int cmd_release_approve(struct cli *c);
+int cmd_release_deny(struct cli *c);
+int cmd_release_status(struct cli *c);
+int cmd_release_ticket(struct cli *c);
+
+#endif /* CAIRN_NODE_CMD_RELEASE_H */

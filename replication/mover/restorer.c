@@ -1,0 +1,298 @@
+#include "replication/mover/restorer_internal.h"
+
+/* The edges of the diagram in restorer.h. */
+static const unsigned restorer_allowed[RESTORER_STATE_COUNT] = {
+    [RESTORER_BUFFER] = BIT(RESTORER_FREE),
+    [RESTORER_FREE] = BIT(RESTORER_FETCHING),
+    [RESTORER_FETCHING] = BIT(RESTORER_OPENING),
+    [RESTORER_OPENING] = BIT(RESTORER_OPENED),
+    [RESTORER_OPENED] = BIT(RESTORER_SENDING),
+    [RESTORER_SENDING] = BIT(RESTORER_FREE),
+};
+
+void restorer_move(struct restorer_slot *slot, enum restorer_state next)
+{
+    assert((restorer_allowed[slot->state] & BIT(next)) != 0);
+    slot->state = next;
+}
+
+size_t restorer_buffer_size(const struct segment_params *p)
+{
+    return segment_room_size(p->code.k, p->code.n, p->segment_size);
+}
+
+void restorer_init(struct restorer *r, const struct restorer_config *config)
+{
+    memset(r, 0, sizeof(*r));
+    r->config = *config;
+    assert(config->window >= 1 && config->window <= RESTORER_WINDOW_MAX);
+    for (size_t i = 0; i < config->places_len; i++) {
+        r->bytes += config->places[i].size.ciphertext_size;
+    }
+    for (unsigned i = 0; i < config->window; i++) {
+        r->slots[i].owner = r;
+        r->slots[i].codec = config->codecs[i];
+        r->slots[i].state = RESTORER_BUFFER;
+    }
+}
+
+struct restorer_slot *restorer_slot_any(struct restorer *r,
+                                        enum restorer_state state)
+{
+    for (unsigned i = 0; i < r->config.window; i++) {
+        if (r->slots[i].state == state) {
+            return &r->slots[i];
+        }
+    }
+    return NULL;
+}
+
+struct restorer_slot *restorer_slot_find(struct restorer *r,
+                                         enum restorer_state state,
+                                         uint64_t segment)
+{
+    for (unsigned i = 0; i < r->config.window; i++) {
+        struct restorer_slot *slot = &r->slots[i];
+
+        if (slot->state == state && slot->place.segment == segment) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+/* Remember the first reason; what is in flight is still waited for, because
+ * it refers to our memory. */
+void restorer_fail(struct restorer *r, int status)
+{
+    if (r->status == OK) {
+        r->status = status;
+    }
+}
+
+struct mover_action *restorer_ask(struct restorer *r,
+                                  struct mover_out *out,
+                                  enum mover_action_type type)
+{
+    r->pending++;
+    return mover_act(out, type);
+}
+
+size_t restorer_cell_size(const struct restorer_slot *slot)
+{
+    return (size_t)slot->place.size.leaves * LEAF_SIZE;
+}
+
+uint8_t *restorer_cell(const struct restorer_slot *slot, uint16_t i)
+{
+    uint16_t k = slot->owner->config.params->code.k;
+
+    return i < k ? slot->room.data + i * restorer_cell_size(slot)
+                 : slot->room.parity + (i - k) * restorer_cell_size(slot);
+}
+
+static int slot_rebuild(struct restorer_slot *slot)
+{
+    const struct segment_params *p = slot->owner->config.params;
+    const uint8_t *have[ERASURE_K_MAX];
+    uint8_t present[ERASURE_K_MAX];
+    uint8_t want[ERASURE_K_MAX];
+    size_t present_len = 0;
+    size_t want_len = 0;
+
+    for (uint16_t i = 0; i < p->code.n; i++) {
+        if ((slot->have & stream_bit(i)) != 0) {
+            have[present_len] = restorer_cell(slot, i);
+            present[present_len++] = (uint8_t)i;
+        } else if (i < p->code.k) {
+            want[want_len++] = (uint8_t)i;
+        }
+    }
+    assert(present_len == p->code.k);
+    if (want_len == 0) {
+        return OK;
+    }
+    if (slot->plan_have != slot->have) {
+        int rv =
+            erasure_plan_init(&slot->plan, &p->code, present, want, want_len);
+
+        if (rv != OK) {
+            return rv;
+        }
+        slot->plan_have = slot->have;
+    }
+    return segment_rebuild(&slot->plan, have, slot->room.data,
+                           slot->place.size.leaves);
+}
+
+int restorer_work(void *arg)
+{
+    struct restorer_slot *slot = arg;
+    int rv = slot_rebuild(slot);
+
+    if (rv != OK) {
+        return rv;
+    }
+    return segment_open(slot->owner->config.params, slot->codec,
+                        slot->place.segment, slot->room.data,
+                        slot->place.size.ciphertext_size, slot->room.plain,
+                        &slot->plain);
+}
+
+static void pump_send(struct restorer *r, struct mover_out *out)
+{
+    struct restorer_slot *slot;
+    struct mover_action *a;
+
+    if (r->sending || r->next_send >= r->config.places_len) {
+        return;
+    }
+    slot = restorer_slot_find(r, RESTORER_OPENED,
+                              r->config.places[r->next_send].segment);
+    if (slot == NULL) {
+        return;
+    }
+    restorer_move(slot, RESTORER_SENDING);
+    r->sending = true;
+    a = restorer_ask(r, out, MV_SEND);
+    a->stream = MOVER_SOURCE;
+    a->id = slot->place.segment;
+    a->bytes = slot->plain;
+}
+
+/* What is under way uses our memory until it is answered; the sooner the
+ * better. */
+static void pump_drop(struct restorer *r, struct mover_out *out)
+{
+    for (unsigned i = 0; i < r->config.window && !r->dropped; i++) {
+        if (r->slots[i].asked != 0) {
+            mover_act(out, MV_DROP)->id = r->slots[i].place.segment;
+        }
+    }
+    r->dropped = true;
+}
+
+static void restorer_pump(struct restorer *r, struct mover_out *out)
+{
+    if (r->status == OK) {
+        pump_send(r, out);
+        restorer_pump_fetch(r, out);
+    } else {
+        pump_drop(r, out);
+    }
+    if (r->pending == 0 &&
+        (r->status != OK || r->next_send == r->config.places_len)) {
+        for (unsigned i = 0; i < r->config.window; i++) {
+            if (r->slots[i].state != RESTORER_BUFFER) {
+                mover_act(out, MV_PUT_BUF)->buf = r->slots[i].buf;
+            }
+        }
+        mover_act(out, MV_END)->status = r->status;
+        r->ended = true;
+    }
+}
+
+static void restorer_on_buffer(struct restorer *r, const struct mover_event *ev)
+{
+    const struct segment_params *p = r->config.params;
+    struct restorer_slot *slot = restorer_slot_any(r, RESTORER_BUFFER);
+
+    assert(slot != NULL);
+    if (ev->status != OK) {
+        restorer_fail(r, ev->status);
+        return;
+    }
+    assert(ev->len >= restorer_buffer_size(p));
+    slot->buf = ev->buf;
+    segment_room_init(&slot->room, p->code.k, p->code.n, p->segment_size,
+                      ev->mem);
+    restorer_move(slot, RESTORER_FREE);
+}
+
+static void restorer_on_worked(struct restorer *r, const struct mover_event *ev)
+{
+    struct restorer_slot *slot =
+        restorer_slot_find(r, RESTORER_OPENING, ev->id);
+
+    assert(slot != NULL);
+    if (ev->status != OK) {
+        restorer_fail(r, ev->status);
+        return;
+    }
+    restorer_move(slot, RESTORER_OPENED);
+}
+
+static void restorer_on_sent(struct restorer *r,
+                             const struct mover_event *ev,
+                             struct mover_out *out)
+{
+    struct restorer_slot *slot =
+        restorer_slot_find(r, RESTORER_SENDING, ev->id);
+    struct mover_action *a;
+
+    assert(slot != NULL);
+    r->sending = false;
+    if (ev->status != OK) {
+        restorer_fail(r, ev->status);
+        return;
+    }
+    r->next_send++;
+    r->bytes_done += slot->place.size.ciphertext_size;
+    restorer_move(slot, RESTORER_FREE);
+    a = mover_act(out, MV_PROGRESS);
+    a->off = r->bytes_done;
+    a->len = r->bytes;
+}
+
+/* What was asked of it is answered by the driver, with errors. */
+static void restorer_on_lost(struct restorer *r, uint32_t stream)
+{
+    r->config.streams &= ~stream_bit(stream);
+}
+
+void restorer_step(struct restorer *r,
+                   const struct mover_event *ev,
+                   struct mover_out *out)
+{
+    out->len = 0;
+    if (r->ended) {
+        return;
+    }
+    r->mono_ms = ev->mono_ms;
+    switch (ev->type) {
+    case MV_START:
+        for (unsigned i = 0; i < r->config.window; i++) {
+            restorer_ask(r, out, MV_GET_BUF);
+        }
+        break;
+    case MV_BUF:
+        r->pending--;
+        restorer_on_buffer(r, ev);
+        break;
+    case MV_READ:
+        r->pending--;
+        restorer_on_read(r, ev, out);
+        break;
+    case MV_WORKED:
+        r->pending--;
+        restorer_on_worked(r, ev);
+        break;
+    case MV_SENT:
+        r->pending--;
+        restorer_on_sent(r, ev, out);
+        break;
+    case MV_LOST:
+        restorer_on_lost(r, ev->stream);
+        break;
+    case MV_WAKE:
+        r->wake_ms = 0;
+        break;
+    case MV_DURABLE:
+    case MV_NOTED:
+        break;
+    case MV_CANCEL:
+        restorer_fail(r, ERR_CANCELED);
+        break;
+    }
+    restorer_pump(r, out);
+}

@@ -1,0 +1,121 @@
+#ifndef CAIRN_REPLICATION_SEALER_H
+#define CAIRN_REPLICATION_SEALER_H
+
+#include "replication/coding/segment.h"
+#include "replication/mover/mover.h"
+
+/* The mover that carries a model from its source into n shards.
+ *
+ *           MV_READ          MV_WORKED         MV_WORKED
+ *   READING -------> SEALING --------> RANGING --------> SENDING
+ *                   (parallel)        (in order)            | all streams that
+ *                                                           v count are durable
+ *   FREE <------------------ NOTING <-------------------- SENT
+ *         MV_NOTED: committed        (in order)
+ *
+ * Segments are read in order, sealed in parallel, sent in order on every
+ * stream and committed in order. A segment commits when all streams that are
+ * not lost, |quorum| of them at least, hold it durably and the journal says so:
+ * whoever lagged behind a commit when the lab is killed could not go on.
+ * Nothing that was sent but not committed matters: after a crash the journal
+ * names the compact ranges to go back to, and the segment starts over under a
+ * new salt.
+ *
+ * A stream is lost by MV_LOST (as if with ERR_IO) or by a failed send or flush:
+ * it no longer counts and is asked no more. Below |quorum| streams the job ends
+ * with the error of the stream that is missed. The shard's tree goes on all the
+ * same, so that its root stands in the manifest and the column can be filled in
+ * later.
+ *
+ * The data of the model comes first; when all of it has been read the driver
+ * says how long the catalogue is (sealer_catalogue()), and it follows from the
+ * same source. */
+
+#define SEALER_WINDOW_MAX 8
+
+enum sealer_state {
+    SEALER_FREE,
+    SEALER_BUFFER, /* Waits for a buffer. */
+    SEALER_READING,
+    SEALER_SEALING,
+    SEALER_RANGING,
+    SEALER_SENDING,
+    SEALER_SENT,
+    SEALER_NOTING,
+    SEALER_STATE_COUNT
+};
+
+/* What the journal keeps of a committed segment. */
+struct sealer_commit {
+    uint64_t segment; /* Committed segments end here: this one is the last. */
+    uint32_t plain_size, ciphertext_size, cell_leaves;
+    struct digest plain; /* As MV_READ gave it. */
+    uint64_t offset;     /* Of the next cell, in every shard. */
+    struct merkle_range ranges[MANIFEST_SHARDS_MAX]; /* Up to |offset|. */
+};
+
+struct sealer_slot {
+    enum sealer_state state;
+    struct sealer *owner;
+    uint64_t segment;
+    uint32_t buf;
+    struct segment_room room;
+    struct segment_result result;
+    struct codec_state *codec; /* Lent by the configuration, one a slot. */
+    struct rng rng;            /* One stream a slot. */
+    uint64_t unsent;           /* Streams whose MV_SENT is still to come. */
+    struct sealer_commit commit;
+};
+
+struct sealer_config {
+    const struct segment_params *params;
+    unsigned window, quorum; /* 1..SEALER_WINDOW_MAX, 1..n */
+    uint64_t data_size;      /* Plaintext of all files. */
+    struct codec_state *codecs[SEALER_WINDOW_MAX];
+    struct rng rngs[SEALER_WINDOW_MAX]; /* A stream for each slot's salts. */
+};
+
+struct sealer {
+    struct sealer_config config;
+    struct sealer_slot slots[SEALER_WINDOW_MAX];
+    uint64_t data_segments, segments; /* The latter 0 until it is known. */
+    uint64_t catalogue_size;
+    uint64_t next_read, next_range, next_send, next_note; /* Segments. */
+    uint64_t offset; /* Where the next cell goes. */
+    struct merkle_range ranges[MANIFEST_SHARDS_MAX];
+    uint64_t durable[MANIFEST_SHARDS_MAX]; /* Offset, by stream. */
+    bool lost[MANIFEST_SHARDS_MAX];
+    bool flushing[MANIFEST_SHARDS_MAX];
+    bool reading, ranging, noting, ended;
+    unsigned pending; /* Actions that are still to be answered. */
+    int status;
+};
+
+/* Begin a new deposit, or go on after the last committed segment:
+ * |committed| segments are done, and |from| (NULL: none) is the last commit.
+ * The preamble leaf of every shard is already written by the driver and is
+ * part of its range: |preambles| has the n leaf hashes, used when |from| is
+ * NULL. */
+void sealer_init(struct sealer *s,
+                 const struct sealer_config *config,
+                 const struct digest *preambles,
+                 const struct sealer_commit *from);
+
+/* The catalogue's length, which is not 0; call once, at the latest before the
+ * step that takes MV_READ of the last data segment. When there is none to read,
+ * because the model is empty or all of it is committed, before MV_START. */
+void sealer_catalogue(struct sealer *s, uint64_t size);
+
+void sealer_step(struct sealer *s,
+                 const struct mover_event *ev,
+                 struct mover_out *out);
+
+/* After MV_END with OK: how many segments there are. The segment table goes to
+ * s->offset; s->ranges are those over preamble and cells, to which the driver
+ * adds table and trailer for the roots. */
+uint64_t sealer_segments(const struct sealer *s);
+
+/* Bytes of one buffer of this mover. */
+size_t sealer_buffer_size(const struct segment_params *p);
+
+#endif /* CAIRN_REPLICATION_SEALER_H */
