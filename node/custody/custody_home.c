@@ -171,18 +171,19 @@ static int card_write(const char *home,
 
 int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
 {
-    struct custody_keys *keys = NULL;
     struct custody_card card = {.sign_pk = {0}};
+    struct custody_keys *keys;
     struct rng rng;
     int rv = create_look(home, errmsg);
 
-    if (rv == OK) {
-        keys = secret_new(sizeof(*keys));
-        rv = keys == NULL ? errmsg_secret_memory(errmsg) : OK;
+    if (rv != OK) {
+        return rv;
     }
-    if (rv == OK) {
-        rv = folder_make(home, 0700, errmsg);
+    keys = secret_new(sizeof(*keys));
+    if (keys == NULL) {
+        return errmsg_secret_memory(errmsg);
     }
+    rv = folder_make(home, 0700, errmsg);
     if (rv == OK) {
         rng_init_system(&rng);
         hpke_keypair(&rng, keys->hpke_sk, card.hpke_pk);
