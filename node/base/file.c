@@ -21,18 +21,6 @@ void errmsg_set(char *errmsg, const char *format, ...)
     va_end(args);
 }
 
-int errmsg_memory(char *errmsg)
-{
-    errmsg_set(errmsg, "out of memory");
-    return ERR_NOMEM;
-}
-
-int errmsg_secret_memory(char *errmsg)
-{
-    errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
-    return ERR_NOMEM;
-}
-
 int file_error(char *errmsg, const char *what, const char *path)
 {
     int error = errno;

@@ -17,8 +17,17 @@ void errmsg_set(char *errmsg, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Say that there is no memory, or none that can be locked. ERR_NOMEM. */
-int errmsg_memory(char *errmsg);
-int errmsg_secret_memory(char *errmsg);
+static inline int errmsg_memory(char *errmsg)
+{
+    errmsg_set(errmsg, "out of memory");
+    return ERR_NOMEM;
+}
+
+static inline int errmsg_secret_memory(char *errmsg)
+{
+    errmsg_set(errmsg, "no locked memory for keys; raise 'ulimit -l'");
+    return ERR_NOMEM;
+}
 
 /* Put errno into words; |what| is a verb phrase ("read"). Returns ERR_NOTFOUND,
  * ERR_FULL (no space, quota) or ERR_IO. */
