@@ -61,7 +61,8 @@ void sim_lab_new(struct sim *w)
     w->lab = l;
     model_make(w, l);
     plan_make(w, l);
-    l->commits = sim_memory(l->segments * sizeof(*l->commits));
+    l->sealed = sim_memory(l->segments * sizeof(*l->sealed));
+    l->last = sim_memory(sizeof(*l->last));
     for (unsigned i = 0; i < SIM_CODECS; i++) {
         if (codec_state_new(&l->codecs[i]) != OK) {
             abort();
@@ -77,7 +78,8 @@ void sim_lab_free(struct sim *w)
         codec_state_free(l->codecs[i]);
     }
     free(l->source);
-    free(l->commits);
+    free(l->sealed);
+    free(l->last);
     free(l);
 }
 
@@ -121,10 +123,8 @@ int sim_lab_make(struct sim *w)
         l->segments);
     memcpy(c->stewards, l->streams.stewards, sizeof(c->stewards));
     if (l->committed > 0) {
-        const struct sealer_commit *last = &l->commits[l->committed - 1];
-
-        c->committed_leaves = last->offset / LEAF_SIZE;
-        c->ranges = last->ranges;
+        c->committed_leaves = l->last->offset / LEAF_SIZE;
+        c->ranges = l->last->ranges;
     }
     c->polynomials = &l->polynomials;
     c->receipts_min = SIM_N;
@@ -149,8 +149,10 @@ void sim_lab_end(struct sim *w)
     l->machine = NULL;
     l->job = 0;
     /* A note that was on its way may have reached the disk. */
-    l->committed += l->noting != 0 ? rng_below(&w->nodes[SIM_LAB].disk, 2) : 0;
-    l->noting = 0;
+    if (l->noting != NULL && rng_below(&w->nodes[SIM_LAB].disk, 2) == 1) {
+        lab_commit(l);
+    }
+    l->noting = NULL;
     memset(l->streams.columns, 0, sizeof(l->streams.columns));
 }
 

@@ -21,16 +21,17 @@ struct sim_lab {
     struct vss_polynomials polynomials;
     struct segment_params params;
     uint64_t data_segments, segments;
-    struct sealer_commit *commits; /* By segment. */
-    uint64_t committed;
+    struct sealer_segment *sealed; /* By segment. */
+    struct sealer_commit *last;    /* Commit, when there is one. */
+    uint64_t committed;            /* Segments. */
 
     /* In memory. */
     struct depositor *machine;
     struct sim_streams streams;
     uint64_t job; /* 0: none. */
     struct depositor_job spec;
-    uint64_t lost;   /* Columns, as bits. */
-    uint64_t noting; /* Segments whose commits are on their way to disk. */
+    uint64_t lost;                      /* Columns, as bits. */
+    const struct sealer_commit *noting; /* On its way to disk. */
     uint64_t attempts;
     struct codec_state *codecs[SIM_CODECS];
     struct sealer sealer;
@@ -42,6 +43,9 @@ struct sim_lab {
     struct restorer_place places[4096];
     struct manifest manifest;
 };
+
+/* lab_jobs.c: what is on its way to disk is there. */
+void lab_commit(struct sim_lab *l);
 
 /* lab_tail.c */
 void lab_preamble(const struct sim *w, uint16_t index, uint8_t leaf[LEAF_SIZE]);

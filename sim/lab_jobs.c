@@ -81,9 +81,16 @@ static void source_do(struct sim_mover *m, const struct mover_action *a)
         source_read(m, a);
         return;
     }
-    l->commits[l->committed] = *(const struct sealer_commit *)a->arg;
-    l->noting = 1;
+    l->noting = a->arg;
     sim_mover_answer(m, sim_disk_us(m->w, SIM_LAB), &ev);
+}
+
+void lab_commit(struct sim_lab *l)
+{
+    memcpy(l->sealed + l->committed, l->noting->added,
+           l->noting->count * sizeof(*l->sealed));
+    *l->last = *l->noting;
+    l->committed = l->last->segment + 1;
 }
 
 /* What the journal has, the machine hears of. */
@@ -96,9 +103,9 @@ static void sealer_run(void *mover,
     uint8_t report[8];
 
     if (ev->type == MV_NOTED) {
-        l->committed += l->noting;
-        l->noting = 0;
-        u64le_store(report, l->commits[l->committed - 1].offset / LEAF_SIZE);
+        lab_commit(l);
+        l->noting = NULL;
+        u64le_store(report, l->last->offset / LEAF_SIZE);
         sim_report(w, SIM_LAB, l->job, 1, slice_of(report, sizeof(report)));
     }
     sealer_step(&l->sealer, ev, out);
@@ -125,8 +132,7 @@ static void sealer_start(struct sim *w, const struct digest *preambles)
     for (unsigned i = 0; i < WINDOW; i++) {
         sim_stream(w, &sc->rngs[i], "salt", l->attempts++);
     }
-    sealer_init(&l->sealer, sc, preambles,
-                l->committed > 0 ? &l->commits[l->committed - 1] : NULL);
+    sealer_init(&l->sealer, sc, preambles, l->committed > 0 ? l->last : NULL);
     sealer_catalogue(&l->sealer, l->source_size - l->size);
     free(sc);
     sim_mover_start(w, &mc);
@@ -136,8 +142,7 @@ static void job_seal(struct sim *w)
 {
     struct sim_lab *l = w->lab;
     struct digest preambles[SIM_N];
-    uint64_t leaves =
-        l->committed > 0 ? l->commits[l->committed - 1].offset / LEAF_SIZE : 0;
+    uint64_t leaves = l->committed > 0 ? l->last->offset / LEAF_SIZE : 0;
 
     for (uint16_t i = 0; i < SIM_N; i++) {
         uint8_t leaf[LEAF_SIZE];
@@ -196,7 +201,7 @@ static void places_make(struct sim_lab *l)
 
     assert(l->segments <= sizeof(l->places) / sizeof(l->places[0]));
     for (uint64_t i = 0; i < l->segments; i++) {
-        const struct sealer_commit *c = &l->commits[i];
+        const struct sealer_segment *c = &l->sealed[i];
 
         l->places[i] = (struct restorer_place){
             .segment = i,

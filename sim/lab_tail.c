@@ -21,7 +21,7 @@ void lab_preamble(const struct sim *w, uint16_t index, uint8_t leaf[LEAF_SIZE])
 
 static uint64_t table_offset(const struct sim_lab *l)
 {
-    return l->commits[l->segments - 1].offset;
+    return l->last->offset;
 }
 
 static void table_leaf(const struct sim_lab *l,
@@ -33,7 +33,7 @@ static void table_leaf(const struct sim_lab *l,
 
     memset(leaf, 0, LEAF_SIZE);
     for (uint64_t i = 0; i < per_leaf && segment + i < l->segments; i++) {
-        const struct sealer_commit *c = &l->commits[segment + i];
+        const struct sealer_segment *c = &l->sealed[segment + i];
 
         shard_segment_encode(
             &(struct shard_segment){.leaves = c->cell_leaves,
@@ -62,7 +62,7 @@ static void root_make(const struct sim_lab *l,
                       uint16_t index,
                       struct digest *root)
 {
-    struct merkle_range range = l->commits[l->segments - 1].ranges[index];
+    struct merkle_range range = l->last->ranges[index];
     uint8_t leaf[LEAF_SIZE];
     struct digest hash;
 

@@ -68,10 +68,13 @@ static const struct sealer_commit *commit_of(uint64_t i)
 
     memset(c, 0, sizeof(*c));
     c->segment = i;
-    c->plain_size = (uint32_t)(1000 + i);
-    c->ciphertext_size = (uint32_t)(2000 + i);
-    c->cell_leaves = LEAVES_EACH;
-    memset(&c->plain, (int)(i + 1), sizeof(c->plain));
+    c->count = 1;
+    c->added[0] = (struct sealer_segment){
+        .plain_size = (uint32_t)(1000 + i),
+        .ciphertext_size = (uint32_t)(2000 + i),
+        .cell_leaves = LEAVES_EACH,
+    };
+    memset(&c->added[0].plain, (int)(i + 1), DIGEST_SIZE);
     c->offset = leaves * LEAF_SIZE;
     for (uint16_t s = 0; s < SHARDS; s++) {
         merkle_range_init(&c->ranges[s]);
@@ -115,13 +118,13 @@ static void stands_at(uint64_t count)
         }
     }
     for (uint64_t i = 0; i < count; i++) {
-        struct journal_segment got;
+        struct sealer_segment got;
 
         ck_assert_int_eq(journal_segment(&j, i, &got, errmsg), OK);
         ck_assert_uint_eq(got.plain_size, 1000 + i);
         ck_assert_uint_eq(got.ciphertext_size, 2000 + i);
         ck_assert_uint_eq(got.cell_leaves, LEAVES_EACH);
-        ck_assert_bytes_eq(got.plain.bytes, commit_of(i)->plain.bytes,
+        ck_assert_bytes_eq(got.plain.bytes, commit_of(i)->added[0].plain.bytes,
                            DIGEST_SIZE);
     }
 }
@@ -274,7 +277,7 @@ START_TEST(test_journal_flipped_records)
     size = get("journal/segments", good, SLOT_MAX);
     ck_assert_uint_eq(size, 3 * RECORD);
     for (size_t at = RECORD; at < 2 * RECORD; at++) {
-        struct journal_segment got;
+        struct sealer_segment got;
 
         good[at] ^= (uint8_t)(1U << at % 8);
         put("journal/segments", good, size);

@@ -65,13 +65,27 @@ static void seal_on_ask(void *arg, const struct mover_action *a)
     (void)arg;
     if (a->type == MV_NOTE) {
         const struct sealer_commit *commit = a->arg;
+        uint64_t offset = LEAF_SIZE;
 
-        ck_assert_uint_lt(places_len, PLACES_MAX);
-        places[places_len].segment = commit->segment;
-        places[places_len].size.leaves = commit->cell_leaves;
-        places[places_len].size.ciphertext_size = commit->ciphertext_size;
-        places[places_len++].offset =
-            commit->offset - (uint64_t)commit->cell_leaves * LEAF_SIZE;
+        if (places_len > 0) {
+            const struct restorer_place *p = &places[places_len - 1];
+
+            offset = p->offset + (uint64_t)p->size.leaves * LEAF_SIZE;
+        }
+        for (unsigned i = 0; i < commit->count; i++) {
+            const struct sealer_segment *added = &commit->added[i];
+
+            ck_assert_uint_lt(places_len, PLACES_MAX);
+            places[places_len] = (struct restorer_place){
+                .segment = places_len,
+                .offset = offset,
+                .size = {.leaves = added->cell_leaves,
+                         .ciphertext_size = added->ciphertext_size}};
+            places_len++;
+            offset += (uint64_t)added->cell_leaves * LEAF_SIZE;
+        }
+        ck_assert_uint_eq(places_len, commit->segment + 1);
+        ck_assert_uint_eq(offset, commit->offset);
     }
 }
 

@@ -17,8 +17,10 @@ static struct rng dice;
 static struct digest preambles[MANIFEST_SHARDS_MAX];
 static size_t catalogue_size;
 static bool catalogue_early;
+/* A commit of one segment each; ranges only where a real one ended. */
 static struct sealer_commit journal[SEGMENTS_MAX];
 static uint64_t journal_len;
+static unsigned commits, commit_least;
 static uint8_t salts[SALTS_MAX][CHUNKED_SALT_SIZE];
 static size_t salts_len;
 
@@ -62,10 +64,12 @@ static void note_is_earned(const struct mover_action *a)
     const struct sealer_commit *commit = a->arg;
     unsigned holding = 0;
 
-    ck_assert_uint_eq(a->id, notes);
-    ck_assert_uint_eq(commit->segment, notes);
+    ck_assert_uint_ge(commit->count, 1);
+    ck_assert_uint_le(commit->count, SEALER_BATCH);
     ck_assert_uint_eq(notes, journal_len);
-    notes++;
+    notes += commit->count;
+    ck_assert_uint_eq(commit->segment + 1, notes);
+    ck_assert_uint_eq(a->id, commit->segment);
     for (uint32_t i = 0; i < params.code.n; i++) {
         holding += (gone & stream_bit(i)) == 0 &&
                    world.streams[i].told >= commit->offset;
@@ -107,6 +111,32 @@ static void on_ask(void *arg, const struct mover_action *a)
     }
 }
 
+static uint64_t commit_start(uint64_t i)
+{
+    return i == 0 ? LEAF_SIZE : journal[i - 1].offset;
+}
+
+static void journal_take(const struct sealer_commit *c)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        struct sealer_commit *one = &journal[journal_len];
+
+        memset(one, 0, sizeof(*one));
+        one->segment = journal_len;
+        one->count = 1;
+        one->added[0] = c->added[i];
+        one->offset = commit_start(journal_len) +
+                      (uint64_t)c->added[i].cell_leaves * LEAF_SIZE;
+        journal_len++;
+        ck_assert_uint_le(journal_len, SEGMENTS_MAX);
+    }
+    memcpy(journal[journal_len - 1].ranges, c->ranges, sizeof(c->ranges));
+    ck_assert_uint_eq(journal[journal_len - 1].offset, c->offset);
+    ck_assert_uint_eq(journal[journal_len - 1].segment, c->segment);
+    commits++;
+    commit_least = c->count < commit_least ? c->count : commit_least;
+}
+
 /* No salt is ever met twice, whatever is done over. */
 static void salt_is_fresh(const struct mover_action *a)
 {
@@ -127,7 +157,7 @@ static int on_do(void *arg, const struct mover_action *a)
         return fault_status;
     }
     if (a->type == MV_NOTE) {
-        memcpy(&journal[journal_len++], a->arg, sizeof(*journal));
+        journal_take(a->arg);
     }
     if (a->type == MV_SEND && a->stream == 0) {
         salt_is_fresh(a);
@@ -178,6 +208,8 @@ static void deposit(uint64_t seed,
     u64le_store(bytes + 8, seed);
     rng_init_seed(&dice, bytes);
     journal_len = salts_len = 0;
+    commits = 0;
+    commit_least = SEALER_BATCH;
     rng_bytes(&dice, &params.key, sizeof(params.key));
     ck_assert_int_eq(erasure_init(&params.code, k, n), OK);
     params.segment_size = SMALL;
@@ -265,11 +297,6 @@ static void forget(void)
 
 /* ---- What a deposit must be worth, whatever happened. ---- */
 
-static uint64_t commit_start(uint64_t i)
-{
-    return i == 0 ? LEAF_SIZE : journal[i - 1].offset;
-}
-
 /* k random streams that hold segment |i| durably, in ascending order. */
 static void holders_choose(uint64_t i, uint8_t present[ERASURE_K_MAX])
 {
@@ -336,6 +363,9 @@ static void columns_match(uint64_t i,
             merkle_leaf(slice_of(cell + at, LEAF_SIZE), &leaf);
             merkle_range_append(&ranges[j], &leaf, NULL, NULL);
         }
+        if (got->leaves == 0) {
+            continue; /* Others were committed with it. */
+        }
         ck_assert_uint_eq(got->leaves * LEAF_SIZE, journal[i].offset);
         ck_assert_uint_eq(got->leaves, ranges[j].leaves);
         ck_assert_bytes_eq(got->nodes, ranges[j].nodes,
@@ -346,7 +376,7 @@ static void columns_match(uint64_t i,
 static void opens_to_source(uint64_t i, uint8_t *cells)
 {
     static uint8_t scratch[SMALL];
-    const struct sealer_commit *c = &journal[i];
+    const struct sealer_segment *c = &journal[i].added[0];
     size_t off = i * SMALL, left;
     struct slice plain;
     struct digest digest;
@@ -378,7 +408,7 @@ static void commits_hold(void)
         merkle_range_append(&ranges[j], &preambles[j], NULL, NULL);
     }
     for (uint64_t i = 0; i < journal_len; i++) {
-        size_t size = (size_t)journal[i].cell_leaves * LEAF_SIZE;
+        size_t size = (size_t)journal[i].added[0].cell_leaves * LEAF_SIZE;
 
         ck_assert_uint_le(params.code.n * size, sizeof(cells));
         ck_assert_uint_eq(journal[i].segment, i);
@@ -440,6 +470,33 @@ START_TEST(test_sealer_slow_stream)
     boot();
     world_start(&world);
     ends_complete();
+    forget();
+}
+END_TEST
+
+/* Segments are committed several at a time, while disks and links are quick. */
+START_TEST(test_sealer_commits_together)
+{
+    deposit((uint64_t)_i, 4, 7, 4, (size_t)SMALL * 6);
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(commits, (segments() + SEALER_BATCH - 1) / SEALER_BATCH);
+    forget();
+}
+END_TEST
+
+/* Over a link on which a segment takes long, each commits as it has come. */
+START_TEST(test_sealer_commits_in_time)
+{
+    deposit((uint64_t)_i, 1, 2, 1, (size_t)SMALL * 6);
+    config.quorum = 2;
+    world.streams[0].delay_ms = 3 * SEALER_BATCH_MS;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_gt(commits, segments() / SEALER_BATCH + 1);
+    ck_assert_uint_lt(commit_least, SEALER_BATCH);
     forget();
 }
 END_TEST
@@ -526,8 +583,6 @@ static void history_first_error(uint64_t seed)
 {
     static const enum mover_action_type types[] = {
         MV_GET_BUF, MV_READ_AT, MV_SEND, MV_FLUSH, MV_WORK, MV_NOTE};
-    uint64_t commits;
-
     any_deposit(seed);
     config.quorum = params.code.n;
     boot();
@@ -542,8 +597,7 @@ static void history_first_error(uint64_t seed)
     fault_status = ERR_NOMEM;
     ck_assert(world_run(&world, SIZE_MAX));
     ck_assert_int_eq(world.status, world.first_error);
-    commits = journal_len;
-    ck_assert(world.status != OK || commits == segments());
+    ck_assert(world.status != OK || journal_len == segments());
     commits_hold();
     forget();
 }
@@ -728,6 +782,8 @@ Suite *suite_make(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_sealer_any_order, 0, 20);
     tcase_add_loop_test(tc, test_sealer_slow_stream, 0, 5);
+    tcase_add_loop_test(tc, test_sealer_commits_together, 0, 5);
+    tcase_add_loop_test(tc, test_sealer_commits_in_time, 0, 5);
     tcase_add_loop_test(tc, test_sealer_streams_are_lost, 0, 20);
     tcase_add_loop_test(tc, test_sealer_too_few_streams, 0, 10);
     tcase_add_loop_test(tc, test_sealer_first_error, 0, 20);

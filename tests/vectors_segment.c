@@ -109,17 +109,19 @@ static bool opens(const struct segment_params *p,
                   struct codec_state *state,
                   uint64_t index,
                   struct segment_room *room,
-                  const struct segment_result *res)
+                  const struct segment_result *res,
+                  const char *label)
 {
-    uint8_t *scratch = malloc(SEGMENT_SIZE);
-    struct slice plain = slice_of(NULL, 0), want = {.data = room->plain};
-    bool ok = scratch != NULL &&
+    uint8_t *scratch = malloc(SEGMENT_SIZE), *want = malloc(SEGMENT_SIZE);
+    struct slice plain = slice_of(NULL, 0);
+    bool ok = scratch != NULL && want != NULL &&
               segment_open(p, state, index, room->data, res->ciphertext_size,
                            scratch, &plain) == OK;
 
-    want.size = plain.size;
-    ok = ok && slice_equal(plain, want);
+    ok = ok && labelled(label, want, plain.size) &&
+         slice_equal(plain, slice_of(want, plain.size));
     free(scratch);
+    free(want);
     return ok;
 }
 
@@ -150,7 +152,8 @@ static bool segment_matches(const json_t *v,
     ok = labelled(label, room.plain, size) &&
          segment_seal_with_salt(p, state, CODEC_RAW, salt, index, size, &room,
                                 &res) == OK &&
-         cells_match(v, p, &room, &res) && opens(p, state, index, &room, &res);
+         cells_match(v, p, &room, &res) &&
+         opens(p, state, index, &room, &res, label);
     free(mem);
     return ok;
 }

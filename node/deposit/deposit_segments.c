@@ -88,7 +88,7 @@ static void step_sealer(void *mover,
 /* Read one committed segment again, and compare. */
 static int segment_compare(struct depositing *d, uint64_t i, uint8_t *mem)
 {
-    struct journal_segment s;
+    struct sealer_segment s;
     struct digest digest;
     uint64_t start = segment_start(d, i);
     int rv = journal_segment(&d->journal, i, &s, d->errmsg);

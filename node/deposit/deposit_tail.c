@@ -19,7 +19,7 @@ int tail_table(struct depositing *d,
     end = end < d->journal.committed ? end : d->journal.committed;
     for (size_t at = 0; segment < end && rv == OK;
          segment++, at += SHARD_TABLE_ENTRY_SIZE) {
-        struct journal_segment s;
+        struct sealer_segment s;
 
         rv = journal_segment(&d->journal, segment, &s, errmsg);
         if (rv == OK) {

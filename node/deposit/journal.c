@@ -171,6 +171,7 @@ int journal_open(struct journal *j,
     char *path = path_join(folder, "plan");
     bool there = access(path, F_OK) == 0;
     struct sealer_commit *last = NULL;
+    unsigned newest = 0;
     int rv;
 
     free(path);
@@ -187,10 +188,12 @@ int journal_open(struct journal *j,
     }
     if (rv == OK) {
         last = malloc(sizeof(*last));
-        rv = last == NULL ? ERR_NOMEM : journal_last(j, last, errmsg);
+        rv =
+            last == NULL ? ERR_NOMEM : journal_newest(j, last, &newest, errmsg);
     }
     if (last != NULL && rv == OK) {
         j->committed = last->segment + 1;
+        j->turn = newest ^ 1;
     } else if (last != NULL && rv == ERR_NOTFOUND) {
         rv = OK; /* Nothing is committed yet. */
     }

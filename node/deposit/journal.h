@@ -36,17 +36,13 @@ struct journal_plan {
     struct digest stewards[MANIFEST_SHARDS_MAX];
 };
 
-struct journal_segment {
-    uint32_t plain_size, ciphertext_size, cell_leaves;
-    struct digest plain;
-};
-
 struct journal {
     char *folder;
     struct journal_plan *plan; /* In secret memory. */
     int lock, segments, ranges[2];
-    uint64_t committed;
-    bool failed; /* A write failed: nothing is acknowledged any more. */
+    uint64_t committed; /* Segments. */
+    unsigned turn;      /* Of ranges, for the next commit. */
+    bool failed;        /* A write failed: nothing is acknowledged any more. */
 };
 
 /* Start: ERR_EXISTS when there is a plan already, or anything that is not of a
@@ -72,12 +68,13 @@ MUST_CHECK int journal_is_sealed(const char *folder,
                                  bool *sealed,
                                  char *errmsg);
 
-/* Make a commit durable: the next segment, in order. */
+/* Make a commit durable: the next segments, in order. */
 MUST_CHECK int journal_commit(struct journal *j,
                               const struct sealer_commit *commit,
                               char *errmsg);
 
-/* The last commit, for sealer_init(); ERR_NOTFOUND when there is none. */
+/* The last commit, for sealer_init(), without what it added; ERR_NOTFOUND when
+ * there is none. */
 MUST_CHECK int journal_last(const struct journal *j,
                             struct sealer_commit *out,
                             char *errmsg);
@@ -85,7 +82,7 @@ MUST_CHECK int journal_last(const struct journal *j,
 /* A committed segment. */
 MUST_CHECK int journal_segment(const struct journal *j,
                                uint64_t segment,
-                               struct journal_segment *out,
+                               struct sealer_segment *out,
                                char *errmsg);
 
 /* The deposit is sealed: rename the folder to FOLDER.done, overwrite the

@@ -102,9 +102,10 @@ out:
     return rv;
 }
 
-int journal_last(const struct journal *j,
-                 struct sealer_commit *out,
-                 char *errmsg)
+int journal_newest(const struct journal *j,
+                   struct sealer_commit *out,
+                   unsigned *file,
+                   char *errmsg)
 {
     struct sealer_commit *other = malloc(sizeof(*other));
     int rv;
@@ -113,10 +114,12 @@ int journal_last(const struct journal *j,
     if (other == NULL) {
         return errmsg_memory(errmsg);
     }
+    *file = 0;
     rv = ranges_decode(j, j->ranges[0], out);
     rv_other = ranges_decode(j, j->ranges[1], other);
     if (rv_other == OK && (rv != OK || other->segment > out->segment)) {
         *out = *other;
+        *file = 1;
         rv = OK;
     }
     free(other);
@@ -127,33 +130,52 @@ int journal_last(const struct journal *j,
     return rv;
 }
 
+int journal_last(const struct journal *j,
+                 struct sealer_commit *out,
+                 char *errmsg)
+{
+    unsigned file;
+
+    return journal_newest(j, out, &file, errmsg);
+}
+
+static void record_encode(const struct sealer_segment *s, uint8_t *out)
+{
+    struct digest check;
+
+    u32le_store(out, s->plain_size);
+    u32le_store(out + 4, s->ciphertext_size);
+    u32le_store(out + 8, s->cell_leaves);
+    u32le_store(out + 12, 0);
+    memcpy(out + 16, s->plain.bytes, DIGEST_SIZE);
+    sha256(slice_of(out, SEGMENT_BODY), &check);
+    memcpy(out + SEGMENT_BODY, check.bytes, SEGMENT_RECORD - SEGMENT_BODY);
+}
+
 int journal_commit(struct journal *j,
                    const struct sealer_commit *commit,
                    char *errmsg)
 {
-    uint8_t record[SEGMENT_RECORD] = {0};
+    uint8_t records[SEALER_BATCH * SEGMENT_RECORD];
     uint8_t *ranges = malloc(RANGES_SIZE_MAX);
     uint64_t leaves = commit->ranges[0].leaves;
-    struct digest check;
     int rv = ERR_IO;
 
-    assert(commit->segment == j->committed);
+    assert(commit->count >= 1 && commit->count <= SEALER_BATCH &&
+           commit->segment + 1 == j->committed + commit->count);
     if (ranges == NULL || j->failed) {
         free(ranges);
         errmsg_set(errmsg, "the journal failed before; run the command again");
         return ERR_IO;
     }
-    u32le_store(record, commit->plain_size);
-    u32le_store(record + 4, commit->ciphertext_size);
-    u32le_store(record + 8, commit->cell_leaves);
-    memcpy(record + 16, commit->plain.bytes, DIGEST_SIZE);
-    sha256(slice_of(record, SEGMENT_BODY), &check);
-    memcpy(record + SEGMENT_BODY, check.bytes, SEGMENT_RECORD - SEGMENT_BODY);
-    rv = journal_write(j->segments, commit->segment * SEGMENT_RECORD, record,
-                       sizeof(record));
+    for (unsigned i = 0; i < commit->count; i++) {
+        record_encode(&commit->added[i], records + (size_t)i * SEGMENT_RECORD);
+    }
+    rv = journal_write(j->segments, j->committed * SEGMENT_RECORD, records,
+                       (size_t)commit->count * SEGMENT_RECORD);
     if (rv == OK) {
         ranges_encode(commit, j->plan->n, ranges);
-        rv = journal_write(j->ranges[commit->segment % 2], 0, ranges,
+        rv = journal_write(j->ranges[j->turn], 0, ranges,
                            ranges_size(j->plan->n, leaves));
     }
     free(ranges);
@@ -165,13 +187,14 @@ int journal_commit(struct journal *j,
                    j->folder, strerror(errno));
         return rv;
     }
-    j->committed++;
+    j->committed += commit->count;
+    j->turn ^= 1;
     return OK;
 }
 
 int journal_segment(const struct journal *j,
                     uint64_t segment,
-                    struct journal_segment *out,
+                    struct sealer_segment *out,
                     char *errmsg)
 {
     uint8_t record[SEGMENT_RECORD];

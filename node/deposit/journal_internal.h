@@ -32,6 +32,13 @@ MUST_CHECK int journal_write(int fd,
                              const uint8_t *data,
                              size_t size);
 
+/* journal_last(), and which of the two files of ranges has it: the next commit
+ * goes to the other. */
+MUST_CHECK int journal_newest(const struct journal *j,
+                              struct sealer_commit *out,
+                              unsigned *file,
+                              char *errmsg);
+
 /* --- journal_erase.c ----------------------------------------------------- */
 
 /* Nobody else's folder is taken for a journal: not to write, and above all not

@@ -31,7 +31,7 @@
  *   LINK_RECEIVE_SIZE + LINK_MESSAGE_MAX                       what comes in
  *   limits.data_high + limits.control_max + 2 * LINK_BUF_SIZE  what goes out
  *
- * about 7.3 MiB with the default limits, of which an idle link touches a few
+ * about 5.3 MiB with the default limits, of which an idle link touches a few
  * pages. A host keeps LINK_SPARE_MAX more buffers for re-use. */
 
 #define LINK_MESSAGE_MAX   65000U
@@ -48,7 +48,7 @@
  * records and a small one, so that a MiB of bulk bytes is one buffer. Small
  * writes would cost a wake-up of the peer each. */
 #define LINK_BUF_SIZE  ((size_t)16 * FRAME_WIRE_MAX + 1024)
-#define LINK_SPARE_MAX 8U
+#define LINK_SPARE_MAX 16U
 /* Bulk bytes in one call of link_send_data(). */
 #define LINK_DATA_MAX ((size_t)1 << 20)
 
@@ -140,7 +140,7 @@ struct link_limits {
 };
 
 /* 256, 256, 64; 20, 5; 10 s, 5 s; 20 s, 60 s; 24 h, 2^32 less a few; 2 s;
- * 1 MiB, 4 MiB, 2 MiB. */
+ * 1 MiB, 2 MiB, 1 MiB. */
 void link_limits_default(struct link_limits *limits);
 
 struct link_config {

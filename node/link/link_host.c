@@ -26,8 +26,8 @@ void link_limits_default(struct link_limits *limits)
         .session_records = FRAME_SESSION_RECORDS_MAX - SESSION_RECORDS_SPARE,
         .close_ms = 2000,
         .control_max = (size_t)1 << 20,
-        .data_high = (size_t)4 << 20,
-        .data_low = (size_t)2 << 20,
+        .data_high = (size_t)2 << 20,
+        .data_low = (size_t)1 << 20,
     };
 }
 

@@ -10,12 +10,20 @@ static size_t align64(size_t size)
     return (size + 63) / 64 * 64;
 }
 
+/* Of parity, and of the plaintext before it. */
+static size_t room_second_size(uint16_t k, uint16_t n, uint32_t segment_size)
+{
+    size_t parity = (size_t)(n - k) * (size_t)shard_cell_max(k, segment_size);
+
+    return align64(parity > segment_size ? parity : segment_size);
+}
+
 size_t segment_room_size(uint16_t k, uint16_t n, uint32_t segment_size)
 {
     size_t cell_max = (size_t)shard_cell_max(k, segment_size);
     size_t leaves = n * (cell_max / LEAF_SIZE);
 
-    return align64(segment_size) + n * cell_max +
+    return k * cell_max + room_second_size(k, n, segment_size) +
            align64(leaves * sizeof(struct digest));
 }
 
@@ -29,10 +37,10 @@ void segment_room_init(struct segment_room *room,
     void *leaves;
 
     assert(k < n && (uintptr_t)mem % 64 == 0);
-    room->plain = mem;
-    room->data = room->plain + align64(segment_size);
+    room->data = mem;
     room->parity = room->data + k * cell_max;
-    leaves = room->parity + (size_t)(n - k) * cell_max;
+    room->plain = room->parity;
+    leaves = room->parity + room_second_size(k, n, segment_size);
     room->leaves = leaves;
 }
 

@@ -25,11 +25,12 @@ struct segment_params {
     enum codec_choice codec;
 };
 
-/* Memory for one segment in flight while sealing, carved from one block. */
+/* Memory for one segment in flight while sealing, carved from one block. The
+ * plaintext lies where parity will: it is gone when the segment is sealed. */
 struct segment_room {
-    uint8_t *plain;        /* segment_size */
     uint8_t *data;         /* k * cell_max, then */
-    uint8_t *parity;       /* (n - k) * cell_max */
+    uint8_t *parity;       /* (n - k) * cell_max, and the same place: */
+    uint8_t *plain;        /* segment_size */
     struct digest *leaves; /* n * cell_max / LEAF_SIZE: cell after cell */
 };
 

@@ -72,7 +72,7 @@ enum mover_action_type {
     MV_FLUSH, /* Make |stream| durable; answered by MV_DURABLE. */
     MV_WORK,  /* Run work(arg) on a processor; answered by MV_WORKED. */
     MV_NOTE,  /* Make |arg| durable in the journal; answered by MV_NOTED. */
-    MV_PROGRESS, /* |off| bytes of |len| are safe: for people. */
+    MV_PROGRESS, /* |off| bytes of |len| are done with: for people. */
     MV_SLOW,     /* |stream| did not answer in |off| ms, and others did in its
                   * place: for people. */
     MV_WAKE_AT,  /* Replace the mover's one timer: at |off| mono_ms. */

@@ -8,8 +8,7 @@ static const unsigned sealer_allowed[SEALER_STATE_COUNT] = {
     [SEALER_SEALING] = BIT(SEALER_RANGING),
     [SEALER_RANGING] = BIT(SEALER_SENDING),
     [SEALER_SENDING] = BIT(SEALER_SENT),
-    [SEALER_SENT] = BIT(SEALER_NOTING),
-    [SEALER_NOTING] = BIT(SEALER_FREE),
+    [SEALER_SENT] = BIT(SEALER_FREE),
 };
 
 static void slot_move(struct sealer_slot *slot, enum sealer_state next)
@@ -57,7 +56,8 @@ void sealer_init(struct sealer *s,
     if (from != NULL) {
         s->offset = from->offset;
         s->next_read = from->segment + 1;
-        s->next_range = s->next_send = s->next_note = s->next_read;
+        s->next_range = s->next_send = s->next_join = s->next_read;
+        s->committed = s->next_read;
     }
     for (unsigned i = 0; i < config->window; i++) {
         struct sealer_slot *slot = &s->slots[i];
@@ -147,7 +147,7 @@ static int slot_seal(void *arg)
     struct sealer_slot *slot = arg;
 
     return segment_seal(slot->owner->config.params, slot->codec, &slot->rng,
-                        slot->segment, slot->commit.plain_size, &slot->room,
+                        slot->segment, slot->info.plain_size, &slot->room,
                         &slot->result);
 }
 
@@ -165,7 +165,7 @@ static int slot_range(void *arg)
         for (uint32_t j = 0; j < slot->result.cell_leaves; j++) {
             merkle_range_append(&s->ranges[i], &leaves[j], NULL, NULL);
         }
-        slot->commit.ranges[i] = s->ranges[i];
+        slot->ranges[i] = s->ranges[i];
     }
     return OK;
 }
@@ -194,8 +194,7 @@ static void pump_read(struct sealer *s, struct mover_out *out)
     }
     segment_place(s, s->next_read, &off, &len);
     slot->segment = s->next_read++;
-    slot->commit.segment = slot->segment;
-    slot->commit.plain_size = (uint32_t)len;
+    slot->info.plain_size = (uint32_t)len;
     slot_move(slot, SEALER_READING);
     s->reading = true;
     a = ask(s, out, MV_READ_AT);
@@ -238,9 +237,9 @@ static void slot_send(struct sealer_slot *slot, struct mover_out *out)
     }
     s->offset += size;
     s->next_send++;
-    slot->commit.offset = s->offset;
-    slot->commit.cell_leaves = slot->result.cell_leaves;
-    slot->commit.ciphertext_size = slot->result.ciphertext_size;
+    slot->offset = s->offset;
+    slot->info.cell_leaves = slot->result.cell_leaves;
+    slot->info.ciphertext_size = slot->result.ciphertext_size;
 }
 
 static void pump_send(struct sealer *s, struct mover_out *out)
@@ -252,29 +251,53 @@ static void pump_send(struct sealer *s, struct mover_out *out)
     }
 }
 
-/* How far the SENT slots reach, or 0. */
-static uint64_t sent_offset(const struct sealer *s)
+/* Segments that were sent join the open commit, and their slots are free. */
+static void pump_join(struct sealer *s, struct mover_out *out)
 {
-    uint64_t reach = 0;
+    struct sealer_commit *c = &s->open;
+    struct sealer_slot *slot;
 
-    for (unsigned i = 0; i < s->config.window; i++) {
-        const struct sealer_slot *slot = &s->slots[i];
+    while (c->count < SEALER_BATCH &&
+           (slot = slot_find(s, SEALER_SENT, s->next_join)) != NULL) {
+        struct mover_action *a;
+        uint64_t off;
+        uint64_t len;
 
-        if (slot->state == SEALER_SENT && slot->commit.offset > reach) {
-            reach = slot->commit.offset;
+        if (c->count == 0) {
+            s->open_ms = s->now_ms;
         }
+        c->segment = slot->segment;
+        c->added[c->count++] = slot->info;
+        c->offset = slot->offset;
+        memcpy(c->ranges, slot->ranges,
+               streams_len(s) * sizeof(slot->ranges[0]));
+        s->next_join++;
+        slot_move(slot, SEALER_FREE);
+        segment_place(s, c->segment, &off, &len);
+        a = mover_act(out, MV_PROGRESS);
+        a->off = off + len;
+        a->len = s->config.data_size + s->catalogue_size;
     }
-    return reach;
 }
 
-/* One flush at a time for each stream; what is sent meanwhile shares the
- * next one. */
+/* One commit at a time is on its way. */
+static void pump_close(struct sealer *s)
+{
+    const struct sealer_commit *c = &s->open;
+
+    if (!s->closing && c->count > 0 &&
+        (c->count == SEALER_BATCH || s->next_join == s->segments ||
+         s->now_ms - s->open_ms >= SEALER_BATCH_MS)) {
+        s->done = s->open;
+        s->open.count = 0;
+        s->closing = true;
+    }
+}
+
 static void pump_flush(struct sealer *s, struct mover_out *out)
 {
-    uint64_t reach = sent_offset(s);
-
-    for (uint16_t i = 0; i < streams_len(s); i++) {
-        if (!s->lost[i] && !s->flushing[i] && s->durable[i] < reach) {
+    for (uint16_t i = 0; i < streams_len(s) && s->closing; i++) {
+        if (!s->lost[i] && !s->flushing[i] && s->durable[i] < s->done.offset) {
             s->flushing[i] = true;
             ask(s, out, MV_FLUSH)->stream = i;
         }
@@ -283,18 +306,17 @@ static void pump_flush(struct sealer *s, struct mover_out *out)
 
 static void pump_note(struct sealer *s, struct mover_out *out)
 {
-    struct sealer_slot *slot = slot_find(s, SEALER_SENT, s->next_note);
     unsigned holding = 0;
     struct mover_action *a;
 
-    if (s->noting || slot == NULL) {
+    if (!s->closing || s->noting) {
         return;
     }
     for (uint16_t i = 0; i < streams_len(s); i++) {
         if (s->lost[i]) {
             continue;
         }
-        if (s->durable[i] < slot->commit.offset) {
+        if (s->durable[i] < s->done.offset) {
             return;
         }
         holding++;
@@ -302,11 +324,10 @@ static void pump_note(struct sealer *s, struct mover_out *out)
     if (holding < s->config.quorum) {
         return;
     }
-    slot_move(slot, SEALER_NOTING);
     s->noting = true;
     a = ask(s, out, MV_NOTE);
-    a->id = slot->segment;
-    a->arg = &slot->commit;
+    a->id = s->done.segment;
+    a->arg = &s->done;
 }
 
 static void sealer_end(struct sealer *s, struct mover_out *out)
@@ -323,6 +344,8 @@ static void sealer_end(struct sealer *s, struct mover_out *out)
 static void sealer_pump(struct sealer *s, struct mover_out *out)
 {
     if (s->status == OK) {
+        pump_join(s, out);
+        pump_close(s);
         pump_read(s, out);
         pump_range(s, out);
         pump_send(s, out);
@@ -330,7 +353,7 @@ static void sealer_pump(struct sealer *s, struct mover_out *out)
         pump_note(s, out);
     }
     if (s->pending == 0 &&
-        (s->status != OK || (s->segments > 0 && s->next_note == s->segments))) {
+        (s->status != OK || (s->segments > 0 && s->committed == s->segments))) {
         sealer_end(s, out);
     }
 }
@@ -372,9 +395,9 @@ static void sealer_on_read(struct sealer *s,
         sealer_fail(s, ev->status);
         return;
     }
-    assert(ev->len == slot->commit.plain_size);
+    assert(ev->len == slot->info.plain_size);
     assert(s->segments > 0 || s->next_read < s->data_segments);
-    slot->commit.plain = ev->digest;
+    slot->info.plain = ev->digest;
     slot_move(slot, SEALER_SEALING);
     if (s->status == OK) {
         slot_work(slot, out, slot_seal);
@@ -441,27 +464,16 @@ static void sealer_on_durable(struct sealer *s, const struct mover_event *ev)
     s->durable[ev->stream] = ev->off;
 }
 
-static void sealer_on_noted(struct sealer *s,
-                            const struct mover_event *ev,
-                            struct mover_out *out)
+static void sealer_on_noted(struct sealer *s, const struct mover_event *ev)
 {
-    struct sealer_slot *slot = slot_find(s, SEALER_NOTING, ev->id);
-    struct mover_action *a;
-    uint64_t off;
-    uint64_t len;
-
-    assert(slot != NULL && ev->id == s->next_note);
+    assert(s->noting && ev->id == s->done.segment);
     s->noting = false;
     if (ev->status != OK) {
         sealer_fail(s, ev->status);
         return;
     }
-    s->next_note++;
-    slot_move(slot, SEALER_FREE);
-    segment_place(s, ev->id, &off, &len);
-    a = mover_act(out, MV_PROGRESS);
-    a->off = off + len;
-    a->len = s->config.data_size + s->catalogue_size;
+    s->closing = false;
+    s->committed = s->done.segment + 1;
 }
 
 void sealer_step(struct sealer *s,
@@ -472,6 +484,7 @@ void sealer_step(struct sealer *s,
     if (s->ended) {
         return;
     }
+    s->now_ms = ev->mono_ms;
     switch (ev->type) {
     case MV_START:
         sealer_on_start(s, out);
@@ -498,7 +511,7 @@ void sealer_step(struct sealer *s,
         break;
     case MV_NOTED:
         s->pending--;
-        sealer_on_noted(s, ev, out);
+        sealer_on_noted(s, ev);
         break;
     case MV_LOST:
         assert(ev->stream < streams_len(s));

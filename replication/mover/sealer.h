@@ -8,18 +8,20 @@
  *
  *           MV_READ          MV_WORKED         MV_WORKED
  *   READING -------> SEALING --------> RANGING --------> SENDING
- *                   (parallel)        (in order)            | all streams that
- *                                                           v count are durable
- *   FREE <------------------ NOTING <-------------------- SENT
- *         MV_NOTED: committed        (in order)
+ *                   (parallel)        (in order)            | all streams
+ *                                                           v have it
+ *   FREE <------------------------------------------------ SENT
+ *                       (in order) joins a commit
  *
  * Segments are read in order, sealed in parallel, sent in order on every
- * stream and committed in order. A segment commits when all streams that are
- * not lost, |quorum| of them at least, hold it durably and the journal says so:
- * whoever lagged behind a commit when the lab is killed could not go on.
- * Nothing that was sent but not committed matters: after a crash the journal
- * names the compact ranges to go back to, and the segment starts over under a
- * new salt.
+ * stream. A few that were sent are committed together, for to make a stream
+ * durable costs its disk the same whatever there is to it: flushed on all
+ * streams, then noted in the journal, while the next few are on their way.
+ * They commit when all streams that are not lost, |quorum| of them at least,
+ * hold them durably: whoever lagged behind a commit when the lab is killed
+ * could not go on. Nothing that was sent but not committed matters: after a
+ * crash the journal names the compact ranges to go back to, and the segments
+ * start over under new salts.
  *
  * A stream is lost by MV_LOST (as if with ERR_IO) or by a failed send or flush:
  * it no longer counts and is asked no more. Below |quorum| streams the job ends
@@ -33,6 +35,10 @@
 
 #define SEALER_WINDOW_MAX 8
 
+/* Segments of one commit, and how long the first of them waits for others. */
+#define SEALER_BATCH    4U
+#define SEALER_BATCH_MS 10000U
+
 enum sealer_state {
     SEALER_FREE,
     SEALER_BUFFER, /* Waits for a buffer. */
@@ -41,16 +47,21 @@ enum sealer_state {
     SEALER_RANGING,
     SEALER_SENDING,
     SEALER_SENT,
-    SEALER_NOTING,
     SEALER_STATE_COUNT
 };
 
-/* What the journal keeps of a committed segment. */
-struct sealer_commit {
-    uint64_t segment; /* Committed segments end here: this one is the last. */
+/* What the journal keeps of a segment. */
+struct sealer_segment {
     uint32_t plain_size, ciphertext_size, cell_leaves;
     struct digest plain; /* As MV_READ gave it. */
-    uint64_t offset;     /* Of the next cell, in every shard. */
+};
+
+/* Segments that are committed together. */
+struct sealer_commit {
+    uint64_t segment; /* Committed segments end here: this one is the last */
+    unsigned count;   /* of so many that this commit adds, in order. */
+    struct sealer_segment added[SEALER_BATCH];
+    uint64_t offset; /* Of the next cell, in every shard. */
     struct merkle_range ranges[MANIFEST_SHARDS_MAX]; /* Up to |offset|. */
 };
 
@@ -64,7 +75,9 @@ struct sealer_slot {
     struct codec_state *codec; /* Lent by the configuration, one a slot. */
     struct rng rng;            /* One stream a slot. */
     uint64_t unsent;           /* Streams whose MV_SENT is still to come. */
-    struct sealer_commit commit;
+    struct sealer_segment info;
+    uint64_t offset; /* As in a commit. */
+    struct merkle_range ranges[MANIFEST_SHARDS_MAX];
 };
 
 struct sealer_config {
@@ -80,22 +93,24 @@ struct sealer {
     struct sealer_slot slots[SEALER_WINDOW_MAX];
     uint64_t data_segments, segments; /* The latter 0 until it is known. */
     uint64_t catalogue_size;
-    uint64_t next_read, next_range, next_send, next_note; /* Segments. */
+    uint64_t next_read, next_range, next_send, next_join; /* Segments. */
     uint64_t offset; /* Where the next cell goes. */
     struct merkle_range ranges[MANIFEST_SHARDS_MAX];
     uint64_t durable[MANIFEST_SHARDS_MAX]; /* Offset, by stream. */
     bool lost[MANIFEST_SHARDS_MAX];
     bool flushing[MANIFEST_SHARDS_MAX];
-    bool reading, ranging, noting, ended;
+    struct sealer_commit open; /* Takes more segments, */
+    uint64_t open_ms, now_ms;  /* the first of them at open_ms. */
+    struct sealer_commit done; /* While |closing|: is flushed, then noted, */
+    uint64_t committed;        /* and then counts here: segments. */
+    bool reading, ranging, closing, noting, ended;
     unsigned pending; /* Actions that are still to be answered. */
     int status;
 };
 
-/* Begin a new deposit, or go on after the last committed segment:
- * |committed| segments are done, and |from| (NULL: none) is the last commit.
- * The preamble leaf of every shard is already written by the driver and is
- * part of its range: |preambles| has the n leaf hashes, used when |from| is
- * NULL. */
+/* Begin a new deposit, or go on after |from|, the last commit; NULL: none. The
+ * preamble leaf of every shard is already written by the driver and is part of
+ * its range: |preambles| has the n leaf hashes, used when |from| is NULL. */
 void sealer_init(struct sealer *s,
                  const struct sealer_config *config,
                  const struct digest *preambles,

@@ -59,7 +59,7 @@ static void fuzz_segments(const uint8_t *data, size_t size)
     uint8_t records[16 * RECORD_SIZE] = {0};
     size_t len = size / RECORD_SIZE + 1; /* One more than there are. */
     struct journal j = {.plan = &plan, .folder = folder};
-    struct journal_segment s;
+    struct sealer_segment s;
     char errmsg[ERRMSG_SIZE];
 
     size = size < sizeof(records) ? size : sizeof(records);
@@ -116,6 +116,7 @@ static void go_on(struct journal *j, const struct sealer_commit *last)
     j->committed = last->segment + 1;
     next = *last;
     next.segment = j->committed;
+    next.count = 1;
     rv = journal_commit(j, &next, errmsg);
     assert(rv == OK);
     rv = journal_last(j, &again, errmsg);
