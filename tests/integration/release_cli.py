@@ -179,7 +179,7 @@ class Commands(unittest.TestCase):
     def test_nothing_is_overwritten(self):
         self.request()
         before = self.read(self.path("req")), self.read(self.path("req.key"))
-        self.assertIn("there already", self.request(check=1).stderr)
+        self.assertIn("never overwritten", self.request(check=1).stderr)
         self.request("--keys", self.path("req.key"), out="other", check=1)
         self.assertEqual(before, (self.read(self.path("req")), self.read(self.path("req.key"))))
         self.assertFalse(os.path.exists(self.path("other")))
