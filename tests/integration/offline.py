@@ -293,10 +293,47 @@ class Offline(unittest.TestCase):
         for out in (self.model, self.path("model", "out"), self.path("model", "weights", "new", "er"), ""):
             self.out = out
             done = self.create(check=None)
-            self.assertIn(done.returncode, (2, 20), done.stderr)
+            self.assertEqual(done.returncode, 2 if out == "" else 1, done.stderr)
             self.assertEqual(sorted(os.listdir(self.model)), ["empty", "run.sh", "weights", "z-last-empty"])
         done = run("deposit", "create", "--offline", "out", "--ignore-lint", ".", cwd=self.model)
         self.assertIn("in the model itself", done.stderr)
+
+    def test_what_cannot_be_written_is_refused_before_the_work(self):
+        self.small_model()
+        # The model and the folder for the shards, the wrong way round.
+        shards = self.path("new")
+        done = run("deposit", "create", "--offline", self.model, "--ignore-lint", shards, check=10)
+        os.mkdir(shards)
+        done = run("deposit", "create", "--offline", self.model, "--ignore-lint", shards, check=1)
+        self.assertIn("which is of no deposit", done.stderr)
+        self.assertEqual(sorted(os.listdir(self.model)), ["empty", "run.sh", "weights", "z-last-empty"])
+        os.mkdir(self.out)
+        os.mkdir(os.path.join(self.out, "lost+found"))
+        self.create()
+        with open(self.path("file"), "w") as f:
+            f.write("mine")
+        done = self.recover(range(4), (1, 2, 3), out="file", check=1)
+        self.assertIn("in the way of a folder", done.stderr)
+        done = self.recover(range(4), (1, 2, 3), "--only", "none", check=10)
+        self.assertIn("no file 'none'", done.stderr)
+        # Until then nothing was opened: not one shard is looked at.
+        done = run("recover", self.path("file"), "--from", self.shard(0), "--shares", self.share(1), check=1)
+        self.assertNotIn("good shards", done.stderr)
+
+    def test_keys_and_lists_of_a_lab(self):
+        home = self.path("lab")
+        run("id", "new", "--home", home, "--name", "Lab", check=0)
+        self.assertIn("no deposit is known here", run("deposit", "list", "--home", home, check=0).stderr)
+        with open(os.path.join(home, "deposits"), "w"):
+            pass
+        # What cannot be looked at is not called empty.
+        for more in ((), ("--json",)):
+            done = run("deposit", "list", "--home", home, *more, check=1)
+            self.assertNotIn("no deposit is known", done.stderr)
+        self.assertIn("deposits", done.stdout)
+        done = run("release", "request", self.path("none"), "-o", "x", "--keys", "x", "--name", "n", "--purpose", "p",
+                   check=2)
+        self.assertIn("same file", done.stderr)
 
     def test_shards_of_two_deposits(self):
         self.small_model()
