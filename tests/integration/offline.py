@@ -314,8 +314,6 @@ class Offline(unittest.TestCase):
             f.write("mine")
         done = self.recover(range(4), (1, 2, 3), out="file", check=1)
         self.assertIn("in the way of a folder", done.stderr)
-        done = self.recover(range(4), (1, 2, 3), "--only", "none", check=10)
-        self.assertIn("no file 'none'", done.stderr)
         # Until then nothing was opened: not one shard is looked at.
         done = run("recover", self.path("file"), "--from", self.shard(0), "--shares", self.share(1), check=1)
         self.assertNotIn("good shards", done.stderr)
@@ -326,6 +324,7 @@ class Offline(unittest.TestCase):
         self.assertIn("no deposit is known here", run("deposit", "list", "--home", home, check=0).stderr)
         with open(os.path.join(home, "deposits"), "w"):
             pass
+        self.assertIn("no home", run("deposit", "list", "--home", home + "x", check=10).stderr)
         # What cannot be looked at is not called empty.
         for more in ((), ("--json",)):
             done = run("deposit", "list", "--home", home, *more, check=1)
@@ -592,6 +591,7 @@ class Offline(unittest.TestCase):
         p.wait()
         done = self.create("--codec", "raw", "--passphrase-file", wrong, check=12)
         self.assertIn("wrong passphrase", done.stderr)
+        self.assertIn("none was given", self.create("--codec", "raw", check=12).stderr)
         self.create("--codec", "raw", "--passphrase-file", right)
         self.recover(range(4), (1, 2, 3))
         self.assertEqual(tree(self.path("restored")), tree(self.model))
