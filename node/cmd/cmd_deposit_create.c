@@ -56,12 +56,12 @@ static int create_lint(struct cli *c, const char *dir)
     int code = EXIT_CODE_OK;
 
     if (rv != OK) {
-        return cli_fail(c, exit_code_of(rv), errmsg, "check the directory");
+        return cmd_source_fail(c, rv, errmsg);
     }
     rv = lint_run(&lint, &source, errmsg);
     if (rv != OK) {
         source_close(&source);
-        return cli_fail(c, exit_code_of(rv), errmsg, "check the directory");
+        return cmd_source_fail(c, rv, errmsg);
     }
     if (!c->json && !c->quiet) {
         cmd_lint_print(stderr, &lint, LINT_WARNING);

@@ -618,14 +618,14 @@ class Offline(unittest.TestCase):
         done = run("deposit", "plan", self.path("nowhere"), check=10)
         self.assertIn("nowhere", done.stderr)
         os.mkfifo(os.path.join(self.model, "pipe"))
-        self.assertIn("pipe", self.create(check=None).stderr)
+        self.assertIn("pipe", self.create(check=1).stderr)
         os.remove(os.path.join(self.model, "pipe"))
         os.symlink(".", os.path.join(self.model, "loop"))
-        self.assertIn("loop", self.create(check=None).stderr)
+        self.assertIn("loop", self.create(check=1).stderr)
         os.remove(os.path.join(self.model, "loop"))
         with open(os.path.join(self.model.encode(), b"bad-\xff"), "w"):
             pass
-        self.assertIn("not UTF-8", self.create(check=None).stderr)
+        self.assertIn("not UTF-8", self.create(check=1).stderr)
 
     def test_wrong_flags(self):
         self.small_model()
