@@ -177,7 +177,8 @@ static inline int no_parts_one(const char *path,
 
 static inline void no_parts(void)
 {
-    ck_assert_int_eq(nftw(out, no_parts_one, 16, FTW_PHYS), 0);
+    ck_assert(access(out, F_OK) != 0 ||
+              nftw(out, no_parts_one, 16, FTW_PHYS) == 0);
 }
 
 #endif /* CAIRN_TESTS_TARGET_WORLD_H */

@@ -40,6 +40,11 @@ static int write_it(const char *name,
     return file_write(scratch_path(name), slice_str(text), 0600, how, errmsg);
 }
 
+static int may(const char *name, enum file_write_mode how)
+{
+    return file_write_may(scratch_path(name), how, errmsg);
+}
+
 static void holds(const char *name, const char *text)
 {
     char got[256];
@@ -229,11 +234,44 @@ START_TEST(test_file_write_refusals)
     scratch_put("f", "old", 0644);
     ck_assert_int_eq(write_it("f/below", "x", FILE_NEW), ERR_NOTFOUND);
     ck_assert_int_eq(mkdir(scratch_path("folder"), 0700), 0);
-    ck_assert_int_eq(write_it("folder", "x", FILE_REPLACE), ERR_IO);
+    ck_assert_int_eq(write_it("folder", "x", FILE_REPLACE), ERR_EXISTS);
     ck_assert_uint_eq(entries(), 2);
     ck_assert_int_eq(
         file_write("/proc/self/none", slice_str("x"), 0600, FILE_NEW, errmsg),
         ERR_NOTFOUND);
+}
+END_TEST
+
+/* Whether a file can be written is known before, and nothing shows that it was
+ * asked. */
+START_TEST(test_file_write_may)
+{
+    struct stat st;
+
+    scratch_put("old", "as it was", 0600);
+    ck_assert_int_eq(mkdir(scratch_path("folder"), 0700), 0);
+    ck_assert_int_eq(mkfifo(scratch_path("pipe"), 0600), 0);
+    ck_assert_int_eq(symlink("old", scratch_path("link")), 0);
+    ck_assert_int_eq(may("new", FILE_NEW), OK);
+    ck_assert_int_eq(may("new", FILE_REPLACE), OK);
+    ck_assert_int_eq(may("old", FILE_REPLACE), OK);
+    ck_assert_int_eq(may("link", FILE_REPLACE), OK);
+    ck_assert_int_eq(may("old", FILE_NEW), ERR_EXISTS);
+    ck_assert_int_eq(may("folder", FILE_REPLACE), ERR_EXISTS);
+    ck_assert_says("is a folder");
+    ck_assert_int_eq(may("none/new", FILE_REPLACE), ERR_NOTFOUND);
+    ck_assert_int_eq(may("old/new", FILE_REPLACE), ERR_NOTFOUND);
+    ck_assert_int_eq(may("new/", FILE_REPLACE), ERR_EXISTS);
+    ck_assert_int_eq(file_write_may("", FILE_REPLACE, errmsg), ERR_EXISTS);
+    ck_assert_int_eq(folder_may(scratch_path("none"), errmsg), ERR_NOTFOUND);
+    ck_assert_int_eq(folder_may(scratch_path("folder"), errmsg), OK);
+    /* What is no file stays what it is. */
+    ck_assert_int_eq(may("pipe", FILE_REPLACE), ERR_EXISTS);
+    ck_assert_int_eq(write_it("pipe", "x", FILE_REPLACE), ERR_EXISTS);
+    ck_assert_int_eq(lstat(scratch_path("pipe"), &st), 0);
+    ck_assert(S_ISFIFO(st.st_mode));
+    holds("old", "as it was");
+    ck_assert_uint_eq(entries(), 4);
 }
 END_TEST
 
@@ -248,7 +286,9 @@ START_TEST(test_file_write_read_only)
         ck_assert_int_eq(seteuid(65534), 0);
     }
     ck_assert_int_eq(write_it("f", "x", FILE_NEW), ERR_IO);
-    ck_assert_says("check the permissions");
+    ck_assert_says("check the owner and the permissions");
+    ck_assert_int_eq(may("f", FILE_NEW), ERR_IO);
+    ck_assert_int_eq(folder_may(scratch, errmsg), ERR_IO);
     ck_assert_int_eq(folder_make(scratch_path("d"), 0700, errmsg), ERR_IO);
     ck_assert_int_eq(file_lock(scratch_path("lock"), errmsg), ERR_IO);
     if (root) {
@@ -296,6 +336,21 @@ static bool small_disk(unsigned bytes)
            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("tmpfs", scratch, "tmpfs", 0, options) == 0;
 }
+
+/* A read-only disk is called that. */
+START_TEST(test_file_write_read_only_disk)
+{
+    if (!small_disk(65536) ||
+        mount("", scratch, "", MS_REMOUNT | MS_RDONLY, "") != 0) {
+        return;
+    }
+    ck_assert_int_eq(may("f", FILE_NEW), ERR_IO);
+    ck_assert_says("read-only");
+    ck_assert_int_eq(folder_make(scratch_path("d"), 0700, errmsg), ERR_IO);
+    ck_assert_says("read-only");
+    ck_assert_int_eq(umount(scratch), 0);
+}
+END_TEST
 
 /* A full disk is ERR_FULL; the old file is whole and the new one gone. */
 START_TEST(test_file_write_full)
@@ -501,7 +556,9 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_file_write_new);
     tcase_add_test(tc, test_file_write_replace);
     tcase_add_test(tc, test_file_write_refusals);
+    tcase_add_test(tc, test_file_write_may);
     tcase_add_test(tc, test_file_write_read_only);
+    tcase_add_test(tc, test_file_write_read_only_disk);
     tcase_add_test(tc, test_file_write_full);
     tcase_add_test(tc, test_folder_make);
     tcase_add_test(tc, test_folder_refusals);

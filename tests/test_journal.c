@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "node/deposit/journal_internal.h"
@@ -455,6 +457,23 @@ START_TEST(test_journal_clean_leaves_strangers_alone)
 }
 END_TEST
 
+/* Where nothing can be written and nothing is to be erased, nothing is said of
+ * secrets that would have to be. */
+START_TEST(test_journal_clean_of_nothing_on_a_read_only_disk)
+{
+    /* In a namespace that goes with the process of this test. */
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", scratch, "tmpfs", MS_RDONLY, "size=160k") != 0) {
+        return;
+    }
+    ck_assert_int_eq(journal_clean(folder, errmsg), OK);
+    ck_assert_int_eq(create(""), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(errmsg, "read-only"));
+    ck_assert_int_eq(umount(scratch), 0);
+}
+END_TEST
+
 Suite *suite_make(void)
 {
     Suite *s = suite_create("journal");
@@ -474,6 +493,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_journal_failed_write_is_final);
     tcase_add_test(tc, test_journal_erase);
     tcase_add_test(tc, test_journal_clean_leaves_strangers_alone);
+    tcase_add_test(tc, test_journal_clean_of_nothing_on_a_read_only_disk);
     suite_add_tcase(s, tc);
     return s;
 }

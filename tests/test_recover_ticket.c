@@ -433,6 +433,21 @@ START_TEST(test_recover_ticket_false_papers)
 }
 END_TEST
 
+/* Where nothing can be put, nobody is asked for anything. */
+START_TEST(test_recover_ticket_nowhere_to_put_it)
+{
+    scratch_put("file", "in the way", 0600);
+    ck_assert_int_ne(recover_with("keys", scratch_path("file")), OK);
+    says("in the way of a folder");
+    ck_assert(!asked);
+    ck_assert_int_ne(access(scratch_path("out"), F_OK), 0);
+    scratch_put("out", "in the way", 0600);
+    ck_assert_int_eq(recover_with("keys", NULL), ERR_IO);
+    says("in the way of a folder");
+    ck_assert(!asked);
+}
+END_TEST
+
 /* Keys that are not those of the request, and none. */
 START_TEST(test_recover_ticket_false_keys)
 {
@@ -584,6 +599,7 @@ Suite *suite_make(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_recover_ticket_false_papers);
+    tcase_add_test(tc, test_recover_ticket_nowhere_to_put_it);
     tcase_add_test(tc, test_recover_ticket_false_keys);
     tcase_add_loop_test(tc, test_recover_ticket_made_up, 0, 2);
     tcase_add_test(tc, test_recover_ticket_too_few);

@@ -277,6 +277,32 @@ START_TEST(test_target_two_at_once)
 }
 END_TEST
 
+/* A place where nothing can be written is refused before there is anything to
+ * write. Root may write everywhere, so it steps down meanwhile. */
+START_TEST(test_target_that_takes_no_files)
+{
+    bool root = geteuid() == 0;
+
+    scratch_put("out", "a file", 0600);
+    ck_assert_int_eq(target_open(&t, out, false, errmsg), ERR_IO);
+    ck_assert_int_eq(unlink(out), 0);
+    ck_assert_int_eq(mkdir(out, 0555), 0);
+    ck_assert_int_eq(chmod(out, 0555), 0);
+    ck_assert_int_eq(chmod(scratch, 0755), 0);
+    ck_assert(!root || seteuid(65534) == 0);
+    ck_assert_int_eq(target_open(&t, out, false, errmsg), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(errmsg, "permissions"));
+    ck_assert(!root || seteuid(0) == 0);
+    ck_assert_int_eq(chmod(out, 0755), 0);
+    ck_assert_int_eq(target_open(&t, out, false, errmsg), OK);
+    target_close(&t);
+    ck_assert_int_eq(rmdir(out), 0); /* It was left empty. */
+    ck_assert_int_eq(target_open(&t, out, false, errmsg), OK);
+    target_close(&t);
+    ck_assert_int_ne(access(out, F_OK), 0); /* It was made in vain. */
+}
+END_TEST
+
 /* A full disk is an error that says so, and goes on when there is room. */
 START_TEST(test_target_full_disk)
 {
@@ -289,12 +315,14 @@ START_TEST(test_target_full_disk)
         return;
     }
     ck_assert_int_eq(plan(false), OK);
+    ck_assert_uint_eq(target_lacks(&t), stream_size - (160U << 10));
     ck_assert_int_eq(run(), ERR_FULL);
     ck_assert_ptr_nonnull(strstr(errmsg, "space"));
     restored("out", files, 0);
     no_parts();
     ck_assert_int_eq(mount("", out, "", MS_REMOUNT, "size=1m"), 0);
     ck_assert_int_eq(plan(false), OK);
+    ck_assert_uint_eq(target_lacks(&t), 0);
     ck_assert_int_eq(run(), OK);
     all_restored();
     (void)umount2(out, MNT_DETACH);
@@ -319,6 +347,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_target_long_names);
     tcase_add_test(tc, test_target_wrong_bytes);
     tcase_add_test(tc, test_target_two_at_once);
+    tcase_add_test(tc, test_target_that_takes_no_files);
     tcase_add_test(tc, test_target_full_disk);
     suite_add_tcase(s, tc);
     return s;

@@ -38,12 +38,22 @@ int file_error(char *errmsg, const char *what, const char *path)
                    "command again",
                    what, path, strerror(error));
         return ERR_FULL;
-    case EACCES:
-    case EPERM:
     case EROFS:
         errmsg_set(errmsg,
-                   "%s '%s': %s; check the permissions of it and of its folder",
+                   "%s '%s': it is mounted read-only; mount it for writing, or "
+                   "use another place",
+                   what, path);
+        return ERR_IO;
+    case EACCES:
+    case EPERM:
+        errmsg_set(errmsg,
+                   "%s '%s': %s; check the owner and the permissions of it and "
+                   "of its folder",
                    what, path, strerror(error));
+        return ERR_IO;
+    case ENAMETOOLONG:
+        errmsg_set(errmsg, "%s '%s': %s; choose a shorter one", what, path,
+                   strerror(error));
         return ERR_IO;
     default:
         errmsg_set(errmsg,

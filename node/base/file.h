@@ -56,7 +56,7 @@ MUST_CHECK int file_read_secret(const char *path,
 /* How file_write() treats what is there. */
 enum file_write_mode {
     FILE_NEW,     /* ERR_EXISTS when there is one. */
-    FILE_REPLACE, /* Atomically. */
+    FILE_REPLACE, /* Atomically. ERR_EXISTS when it is no regular file. */
 };
 
 /* Write durably: temporary file, fsync, link or rename into place, fsync of
@@ -67,6 +67,16 @@ MUST_CHECK int file_write(const char *path,
                           mode_t mode,
                           enum file_write_mode how,
                           char *errmsg);
+
+/* Will file_write() be able to? For work that ends with it, to ask before it
+ * begins: |path| names a file that may be put there, and its folder takes new
+ * files. Leaves nothing behind. The statuses of file_write(), ERR_NOTFOUND when
+ * there is no such folder. */
+MUST_CHECK int file_write_may(const char *path,
+                              enum file_write_mode how,
+                              char *errmsg);
+/* Does |folder| take new files? As above. */
+MUST_CHECK int folder_may(const char *folder, char *errmsg);
 
 /* Read or write exactly |size| bytes of an open file at |off|; not durable by
  * itself. Without words, since only the caller knows what the file is: reading

@@ -73,6 +73,15 @@ static int temp_set_mode(int fd, const char *path, mode_t mode, char *errmsg)
     return OK;
 }
 
+static int error_exists(const char *path, char *errmsg)
+{
+    errmsg_set(errmsg,
+               "'%s' exists and is never overwritten; choose another name or "
+               "move it away",
+               path);
+    return ERR_EXISTS;
+}
+
 /* Move |temp| to |path| unless that exists. */
 static int temp_place_new(const char *temp, const char *path)
 {
@@ -108,13 +117,72 @@ static int temp_place(const char *temp,
         return OK;
     }
     if (how == FILE_NEW && errno == EEXIST) {
-        errmsg_set(errmsg,
-                   "'%s' exists and is never overwritten; choose another name "
-                   "or move it away",
+        return error_exists(path, errmsg);
+    }
+    return file_error(errmsg, "write", path);
+}
+
+/* May the name |path| be given to a new file? A device or a pipe is not for
+ * replacing, whatever the permissions say. */
+static int name_is_free(const char *path,
+                        enum file_write_mode how,
+                        char *errmsg)
+{
+    size_t size = strlen(path);
+    struct stat st;
+
+    if (size == 0 || path[size - 1] == '/') {
+        errmsg_set(errmsg, "'%s' does not name a file; give a file's name",
                    path);
         return ERR_EXISTS;
     }
-    return file_error(errmsg, "write", path);
+    if (lstat(path, &st) != 0) {
+        return errno == ENOENT ? OK : file_error(errmsg, "write", path);
+    }
+    if (how == FILE_NEW) {
+        return error_exists(path, errmsg);
+    }
+    if (S_ISDIR(st.st_mode)) {
+        errmsg_set(errmsg, "'%s' is a folder; give the name of a file in it",
+                   path);
+        return ERR_EXISTS;
+    }
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        errmsg_set(errmsg,
+                   "'%s' is no regular file, and is not replaced by one; give "
+                   "another name",
+                   path);
+        return ERR_EXISTS;
+    }
+    return OK;
+}
+
+int folder_may(const char *folder, char *errmsg)
+{
+    char *temp = path_join(folder, ".cairn-tmp-XXXXXX");
+    int fd = mkostemp(temp, O_CLOEXEC);
+    int rv = OK;
+
+    if (fd < 0) {
+        rv = file_error(errmsg, "create a file in", folder);
+    } else {
+        close(fd);
+        (void)unlink(temp);
+    }
+    free(temp);
+    return rv;
+}
+
+int file_write_may(const char *path, enum file_write_mode how, char *errmsg)
+{
+    char *folder = path_folder(path);
+    int rv = name_is_free(path, how, errmsg);
+
+    if (rv == OK) {
+        rv = folder_may(folder, errmsg);
+    }
+    free(folder);
+    return rv;
 }
 
 int file_write(const char *path,
@@ -125,9 +193,13 @@ int file_write(const char *path,
 {
     char *folder = path_folder(path);
     char *temp = path_join(folder, ".cairn-tmp-XXXXXX");
-    int fd = mkostemp(temp, O_CLOEXEC);
-    int rv;
+    int rv = name_is_free(path, how, errmsg);
+    int fd;
 
+    if (rv != OK) {
+        goto out;
+    }
+    fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0) {
         rv = file_error(errmsg, "create a file in", folder);
         goto out;

@@ -1,8 +1,17 @@
 #include "node/cmd/cmd_admin.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "node/base/text.h"
+
+/* Is it --home that leads to the socket, and nowhere? */
+static bool home_is_missing(const struct cli *c)
+{
+    return cli_value(c, "socket") == NULL && getenv("CAIRN_SOCKET") == NULL &&
+           access(c->home, F_OK) != 0 && errno == ENOENT;
+}
 
 struct admin_client *cmd_admin_open(struct cli *c, int *code)
 {
@@ -16,6 +25,12 @@ struct admin_client *cmd_admin_open(struct cli *c, int *code)
             cli_fail(c, EXIT_CODE_USAGE, "it is not said which cairnd is meant",
                      "give --socket PATH or --home DIR, or set "
                      "CAIRN_SOCKET or CAIRN_HOME");
+        return NULL;
+    }
+    if (home_is_missing(c)) {
+        free(path);
+        errmsg_set(errmsg, "there is no home '%s'", c->home);
+        *code = cli_fail(c, EXIT_CODE_NOT_FOUND, errmsg, "check --home");
         return NULL;
     }
     rv = admin_client_open(&a, path, c->home, errmsg);

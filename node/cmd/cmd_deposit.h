@@ -40,6 +40,10 @@ struct coding {
 bool coding_parse(struct cli *c, struct coding *o);
 bool coding_check(struct cli *c, const struct coding *o);
 
+/* Of source_open() or lint_run(): what is in the model's folder cannot be
+ * taken. That is not damage, however odd it is. Returns the exit code. */
+int cmd_source_fail(struct cli *c, int rv, const char *errmsg);
+
 /* Findings from that level on, a line each. */
 void cmd_lint_print(FILE *out, const struct lint *l, enum lint_level from);
 

@@ -56,12 +56,12 @@ static int create_lint(struct cli *c, const char *dir)
     int code = EXIT_CODE_OK;
 
     if (rv != OK) {
-        return cli_fail(c, exit_code_of(rv), errmsg, "check the directory");
+        return cmd_source_fail(c, rv, errmsg);
     }
     rv = lint_run(&lint, &source, errmsg);
     if (rv != OK) {
         source_close(&source);
-        return cli_fail(c, exit_code_of(rv), errmsg, "check the directory");
+        return cmd_source_fail(c, rv, errmsg);
     }
     if (!c->json && !c->quiet) {
         cmd_lint_print(stderr, &lint, LINT_WARNING);
@@ -179,15 +179,28 @@ static void label_default(const char *dir, char *label)
     free(real);
 }
 
-static int create_exit(struct cli *c, int rv, const char *errmsg)
+static int create_exit(struct cli *c,
+                       int rv,
+                       const struct deposit_result *r,
+                       const char *errmsg)
 {
+    char next[2 * ERRMSG_SIZE];
+
+    if (r->certificate != NULL) {
+        (void)snprintf(next, sizeof(next),
+                       "the deposit is made, and this is its certificate: %s; "
+                       "mend that and run the same command to finish",
+                       r->certificate);
+        return cli_fail(c, exit_code_of(rv), errmsg, next);
+    }
     if (rv == ERR_CANCELED) {
         return cli_fail(c, EXIT_CODE_INTERRUPTED, errmsg,
                         "do not delete your copy; run the same command to go "
                         "on");
     }
     return cli_fail(c, exit_code_of(rv), errmsg,
-                    "do not delete your copy: the deposit is not complete");
+                    "do not delete your copy: no deposit of it was completed; "
+                    "mend that and run the same command again");
 }
 
 static int create_run_with(struct cli *c, struct deposit_options *o)
@@ -196,8 +209,8 @@ static int create_run_with(struct cli *c, struct deposit_options *o)
     char errmsg[ERRMSG_SIZE] = "";
     int rv = o->into != NULL ? deposit_offline(c, o, &result, errmsg)
                              : deposit_network(c, o, &result, errmsg);
-    int code =
-        rv == OK ? create_print(c, o, &result) : create_exit(c, rv, errmsg);
+    int code = rv == OK ? create_print(c, o, &result)
+                        : create_exit(c, rv, &result, errmsg);
 
     free(result.certificate);
     return code;

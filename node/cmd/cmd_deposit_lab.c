@@ -1,6 +1,7 @@
 #include "node/cmd/cmd_deposit_lab.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,16 +76,34 @@ static int is_certificate(const struct dirent *e)
     return end != NULL && strcmp(end, SUFFIX) == 0;
 }
 
+/* The certificates in |folder|, to be freed by the caller, and how many; none
+ * when it is not there. -1 with words. */
+static int names_list(const char *folder, struct dirent ***names, char *errmsg)
+{
+    int len = scandir(folder, names, is_certificate, alphasort);
+
+    if (len < 0 && errno == ENOENT) {
+        return 0; /* Before the first deposit. */
+    }
+    if (len < 0) {
+        (void)file_error(errmsg, "list", folder);
+    }
+    return len;
+}
+
 json_t *cmd_lab_deposits(const char *home)
 {
     char *folder = path_join(home, "deposits");
     struct dirent **names = NULL;
     json_t *list = json_array();
     json_t *bad = json_array();
+    char errmsg[ERRMSG_SIZE] = "";
     char now[TEXT_SIZE];
-    int len = scandir(folder, &names, is_certificate, alphasort);
+    int len = names_list(folder, &names, errmsg);
 
-    /* Without the folder there are none yet. */
+    if (len < 0) {
+        (void)json_array_append_new(bad, json_string(errmsg));
+    }
     for (int i = 0; i < len; i++) {
         char *path = path_join(folder, names[i]->d_name);
 
@@ -106,7 +125,7 @@ char *cmd_lab_certificate(const char *home, const char *id, char *errmsg)
     struct dirent **names = NULL;
     char *found = NULL;
     int matches = 0;
-    int len = scandir(folder, &names, is_certificate, alphasort);
+    int len = names_list(folder, &names, errmsg);
 
     for (int i = 0; i < len; i++) {
         if (strncmp(names[i]->d_name, id, strlen(id)) == 0) {
@@ -118,11 +137,11 @@ char *cmd_lab_certificate(const char *home, const char *id, char *errmsg)
     }
     free(names);
     free(folder);
-    if (matches != 1) {
+    if (len >= 0 && matches != 1) {
         errmsg_set(errmsg, "%s deposits of this lab begin with '%s'",
                    matches == 0 ? "no" : "several", id);
         free(found);
-        return NULL;
+        found = NULL;
     }
     return found;
 }

@@ -114,37 +114,39 @@ static void list_row(const json_t *d)
 }
 
 /* What a lab's home has besides certificates that hold. */
-static int list_bad(struct cli *c, json_t *object)
+static void list_bad(const struct cli *c, const json_t *bad)
 {
-    const json_t *bad = json_object_get(object, "bad");
-    size_t len = json_array_size(bad);
     char text[CMD_TEXT_SIZE];
 
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < json_array_size(bad); i++) {
         cli_note(c, "%s",
                  cmd_text(text, json_string_value(json_array_get(bad, i))));
     }
-    json_decref(object);
-    return len == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
 static int list_print(struct cli *c, json_t *object)
 {
     const json_t *list = json_object_get(object, "deposits");
+    const json_t *bad = json_object_get(object, "bad");
+    int code = json_array_size(bad) == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 
     if (c->json) {
-        return cmd_print_as(c, "cairn.deposit.list/1", object);
+        int printed = cmd_print_as(c, "cairn.deposit.list/1", object);
+
+        return printed == EXIT_CODE_OK ? code : printed;
     }
-    if (json_array_size(list) == 0) {
+    if (json_array_size(list) == 0 && code == EXIT_CODE_OK) {
         cli_note(c, "no deposit is known here");
-    } else {
+    } else if (json_array_size(list) > 0) {
         printf("%-16s  %-10s  %-8s  %-8s  %-8s  %-10s  %s\n", "DEPOSIT",
                "STATE", "RECEIPTS", "KEYS", "HERE", "SIZE", "LABEL");
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         list_row(json_array_get(list, i));
     }
-    return list_bad(c, object);
+    list_bad(c, bad);
+    json_decref(object);
+    return code;
 }
 
 int cmd_deposit_list(struct cli *c)

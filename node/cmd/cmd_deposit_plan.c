@@ -106,6 +106,12 @@ static int plan_print(struct cli *c,
     return EXIT_CODE_OK;
 }
 
+int cmd_source_fail(struct cli *c, int rv, const char *errmsg)
+{
+    return cli_fail(c, rv == ERR_BAD ? EXIT_CODE_FAILED : exit_code_of(rv),
+                    errmsg, "mend it and run it again; nothing was written");
+}
+
 int cmd_deposit_plan(struct cli *c)
 {
     struct coding coding;
@@ -126,8 +132,7 @@ int cmd_deposit_plan(struct cli *c)
         }
     }
     if (rv != OK) {
-        return cli_fail(c, exit_code_of(rv), errmsg,
-                        "mend it and run the plan again; nothing was written");
+        return cmd_source_fail(c, rv, errmsg);
     }
     code = plan_print(c, &source, &lint, &coding);
     if (code == EXIT_CODE_OK && lint.errors > 0) {

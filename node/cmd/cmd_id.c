@@ -125,6 +125,16 @@ static int id_print(struct cli *c, const struct card *card)
     return EXIT_CODE_OK;
 }
 
+/* Keys that nobody has seen a card of are worth nothing, and in the way of the
+ * next try. */
+static void keys_drop(const char *home)
+{
+    char *path = path_join(home, "keys");
+
+    (void)unlink(path);
+    free(path);
+}
+
 static int new_with(struct cli *c, struct card *card, struct slice passphrase)
 {
     char errmsg[ERRMSG_SIZE] = "";
@@ -132,10 +142,17 @@ static int new_with(struct cli *c, struct card *card, struct slice passphrase)
 
     if (rv == OK) {
         rv = card_make(c->home, passphrase, card, errmsg);
+        if (rv != OK) {
+            keys_drop(c->home);
+        }
     }
-    return rv == OK ? id_print(c, card)
-                    : cli_fail(c, exit_code_of(rv), errmsg,
-                               "choose a --home that has no keys yet");
+    if (rv == OK) {
+        return id_print(c, card);
+    }
+    return cli_fail(c, exit_code_of(rv), errmsg,
+                    rv == ERR_EXISTS
+                        ? "choose a --home that has no keys yet"
+                        : "no keys were made; mend that and run it again");
 }
 
 static int home_missing(struct cli *c)

@@ -100,7 +100,11 @@ static int found_with(struct cli *c,
                  : 0;
     flags |=
         cli_flag(c, "allow-same-provider") ? CHARTER_FLAG_SAME_PROVIDER : 0;
-    rv = secret_make(network_value(c, "secret", "network.psk"), psk_id, errmsg);
+    rv = file_write_may(output, FILE_REPLACE, errmsg);
+    if (rv == OK) {
+        rv = secret_make(network_value(c, "secret", "network.psk"), psk_id,
+                         errmsg);
+    }
     if (rv != OK) {
         return rv;
     }

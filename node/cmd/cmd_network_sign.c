@@ -121,6 +121,9 @@ static int sign_with(struct cli *c,
     int rv = network_draft_read(draft, charter, &bytes, &size, errmsg);
 
     if (rv == OK) {
+        rv = file_write_may(output, FILE_REPLACE, errmsg);
+    }
+    if (rv == OK) {
         (void)network_print(c, charter, false);
         fd = open(draft, O_RDONLY | O_CLOEXEC);
         rv = fd < 0 ? ERR_IO

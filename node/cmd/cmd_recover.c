@@ -65,6 +65,10 @@ static int recover_exit(struct cli *c,
     case ERR_CANCELED:
         return cli_fail(c, EXIT_CODE_INTERRUPTED, errmsg,
                         "run the same command to go on");
+    case ERR_ORDER:
+        return cli_fail(c, EXIT_CODE_NOT_FOUND, errmsg,
+                        "nothing was restored: name what is wanted as the lab "
+                        "named it, or leave out --only for all of it");
     case ERR_EXISTS:
         return cli_fail(c, EXIT_CODE_FAILED, errmsg,
                         "choose another folder, or overwrite with --force");
@@ -155,8 +159,8 @@ static int run_ticket(struct cli *c, const char *const *only, size_t only_len)
     }
     if (!asked) {
         return cli_fail(c, exit_code_of(rv), errmsg,
-                        "check --ticket and --keys; nothing was asked of the "
-                        "stewards yet");
+                        "nothing was asked of the stewards yet: mend that and "
+                        "run it again");
     }
     return recover_exit(c, rv, errmsg,
                         "ask the stewards that are missing (and whether the "

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,18 +83,23 @@ static bool asked_parse(struct cli *c, struct asked *o)
     if (o->keys == NULL) {
         (void)cli_fail(c, EXIT_CODE_FAILED, "out of memory", "run it again");
     }
+    if (o->keys != NULL && strcmp(o->keys, o->output) == 0) {
+        (void)cli_fail(c, EXIT_CODE_USAGE,
+                       "request and keys go into the same file",
+                       "give -o and --keys two names: the one is given away, "
+                       "the other is secret");
+        free(o->keys);
+        return false;
+    }
     return o->keys != NULL;
 }
 
 /* A request is made once: its keys and it belong together. */
 static int output_check(const struct asked *o, char *errmsg)
 {
-    if (access(o->output, F_OK) == 0 || errno != ENOENT) {
-        errmsg_set(errmsg, "'%s' is there already, or cannot be there",
-                   o->output);
-        return ERR_EXISTS;
-    }
-    return OK;
+    int rv = file_write_may(o->output, FILE_NEW, errmsg);
+
+    return rv == OK ? file_write_may(o->keys, FILE_NEW, errmsg) : rv;
 }
 
 static void request_fill(struct release_request *r,

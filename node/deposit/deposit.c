@@ -103,6 +103,17 @@ static int lint_kinds(struct depositing *d)
     return rv;
 }
 
+int deposit_avoid(struct depositing *d, const char *path)
+{
+    if (source_holds(&d->source, path)) {
+        errmsg_set(d->errmsg,
+                   "'%s' is in the model itself; choose a place outside of it",
+                   path);
+        return ERR_ORDER;
+    }
+    return OK;
+}
+
 int deposit_source(struct depositing *d, const char *avoid)
 {
     int rv;
@@ -113,13 +124,7 @@ int deposit_source(struct depositing *d, const char *avoid)
     if (rv == OK) {
         rv = lint_kinds(d);
     }
-    if (rv == OK && source_holds(&d->source, avoid)) {
-        errmsg_set(d->errmsg,
-                   "'%s' is in the model itself; choose a folder outside of it",
-                   avoid);
-        rv = ERR_BAD;
-    }
-    return rv;
+    return rv == OK ? deposit_avoid(d, avoid) : rv;
 }
 
 int deposit_begin(struct depositing *d)

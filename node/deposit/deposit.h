@@ -63,17 +63,19 @@ struct deposit_result {
     /* Stewards: */
     unsigned receipts, acknowledgements;
     bool sealed;
-    bool already;      /* It was there: nothing was done. */
-    char *certificate; /* Its path; the caller frees. */
+    bool already; /* It was there: nothing was done. */
+    /* Its path, once the deposit is made; the caller frees. */
+    char *certificate;
 };
 
 /* Make a deposit, or go on with one. Both block until it is done; |c| is for
  * progress only. |*result| is zeroed by the caller and counts only after OK,
- * but its certificate is freed in any case. On failure |errmsg| says what to
- * do, and the journal is as far as it came: the same command goes on there.
- * ERR_MISMATCH: the model, or what is asked for, is not what it was; ERR_AUTH:
- * wrong passphrase; ERR_BUSY: another process is at it; ERR_FULL: no space;
- * ERR_CANCELED: a signal. */
+ * but its certificate is freed in any case; there is one after a failure if all
+ * of the deposit was made and only tidying up failed, or the copy of the
+ * certificate. On failure |errmsg| says what to do, and the journal is as far
+ * as it came: the same command goes on there. ERR_MISMATCH: the model, or what
+ * is asked for, is not what it was; ERR_AUTH: wrong passphrase; ERR_BUSY:
+ * another process is at it; ERR_FULL: no space; ERR_CANCELED: a signal. */
 MUST_CHECK int deposit_offline(struct cli *c,
                                const struct deposit_options *o,
                                struct deposit_result *result,

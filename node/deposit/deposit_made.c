@@ -33,10 +33,12 @@ int made_may(const char *path, char *errmsg)
     struct certificate cert;
     uint8_t *bytes = NULL;
     size_t size = 0;
-    int rv = path == NULL
-                 ? ERR_NOTFOUND
-                 : file_read(path, CERTIFICATE_SIZE_MAX, &bytes, &size, errmsg);
+    int rv = path == NULL ? OK : file_write_may(path, FILE_REPLACE, errmsg);
 
+    if (rv != OK || path == NULL) {
+        return rv;
+    }
+    rv = file_read(path, CERTIFICATE_SIZE_MAX, &bytes, &size, errmsg);
     if (rv == ERR_NOTFOUND) {
         return OK;
     }
@@ -77,7 +79,7 @@ int made_certify(struct network *w)
     return rv;
 }
 
-static int copy_write(const struct network *w)
+int made_copy(const struct network *w)
 {
     return w->d.o->certificate == NULL
                ? OK
@@ -96,7 +98,7 @@ static unsigned bits(uint64_t set)
     return n;
 }
 
-int made_result(const struct network *w, struct deposit_result *result)
+void made_result(const struct network *w, struct deposit_result *result)
 {
     const struct certificate_facts *f = &w->made->facts;
 
@@ -110,7 +112,6 @@ int made_result(const struct network *w, struct deposit_result *result)
     result->plain_size = f->manifest.plain_size;
     result->shard_size = f->manifest.shard_size;
     result->verified = w->verified;
-    return copy_write(w);
 }
 
 /* --- Was it made already? ------------------------------------------------- */

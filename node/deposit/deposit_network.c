@@ -430,22 +430,26 @@ static int network_deposit(struct network *w, struct deposit_result *result)
     if (rv == OK) {
         rv = deposit_source(d, d->o->home);
     }
+    if (rv == OK && d->o->certificate != NULL) {
+        rv = deposit_avoid(d, d->o->certificate);
+    }
     if (rv == OK) {
         rv = plan_open(w, result);
     }
     if (rv == OK && !result->already) {
         rv = network_make(w);
     }
-    if (rv == OK) {
-        rv = made_result(w, result);
+    if (rv != OK) {
+        return rv;
     }
-    if (rv == OK && !result->already) {
+    made_result(w, result);
+    if (!result->already) {
         rv = made_remember(w);
         if (rv == OK) {
             rv = journal_erase(&d->journal, d->errmsg);
         }
     }
-    return rv;
+    return rv == OK ? made_copy(w) : rv;
 }
 
 int deposit_network(struct cli *c,

@@ -32,8 +32,9 @@ struct network {
 MUST_CHECK int columns_job(struct network *w, const struct depositor_job *job);
 
 /* --- deposit_made.c ------------------------------------------------------- */
-/* Before the work: may a certificate be written to |path| (NULL: nowhere)?
- * Only another certificate is replaced; ERR_EXISTS. */
+/* Before the work: can a certificate be written to |path| (NULL: nowhere)?
+ * Only another certificate is replaced; ERR_EXISTS. Otherwise the statuses of
+ * file_write_may(). */
 MUST_CHECK int made_may(const char *path, char *errmsg);
 /* The machine is done: write its certificate into the home, and read it from
  * there as anyone else will, into w->made. */
@@ -45,8 +46,9 @@ MUST_CHECK int made_certify(struct network *w);
 bool made_find(const struct network *w, struct certificate_file **out);
 /* So that made_find() finds it: before the journal is erased. */
 MUST_CHECK int made_remember(const struct network *w);
-/* What w->made says, and the copy of it that was asked for. */
-MUST_CHECK int made_result(const struct network *w,
-                           struct deposit_result *result);
+/* What w->made says. */
+void made_result(const struct network *w, struct deposit_result *result);
+/* The copy of w->made that was asked for. Last: without it all is well, too. */
+MUST_CHECK int made_copy(const struct network *w);
 
 #endif /* CAIRN_NODE_DEPOSIT_NETWORK_H */

@@ -1,5 +1,7 @@
 #include "node/deposit/deposit_offline.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -49,6 +51,41 @@ static bool into_is_free(struct depositing *d)
         free(folder);
     }
     return free_of_shards;
+}
+
+/* May |name| be in a folder that gets shards? What begins with a dot, and what
+ * mkfs leaves, is nobody's model. */
+static bool name_is_ours(const char *name)
+{
+    return name[0] == '.' || strcmp(name, "journal") == 0 ||
+           strcmp(name, "journal.done") == 0 || strcmp(name, "shares") == 0 ||
+           strncmp(name, "shard-", strlen("shard-")) == 0 ||
+           strcmp(name, "lost+found") == 0;
+}
+
+/* Whoever names the model where the shards should go does not find them, and
+ * the opened key shares, among its files. */
+static int into_is_ours(struct depositing *d)
+{
+    DIR *dir = opendir(d->o->into);
+    const struct dirent *entry;
+    int rv = OK;
+
+    if (dir == NULL) {
+        return errno == ENOENT ? OK : file_error(d->errmsg, "list", d->o->into);
+    }
+    while (rv == OK && (entry = readdir(dir)) != NULL) {
+        if (!name_is_ours(entry->d_name)) {
+            errmsg_set(d->errmsg,
+                       "'%s' holds '%s', which is of no deposit; give "
+                       "--offline a new or an empty folder, and the model as "
+                       "the last argument",
+                       d->o->into, entry->d_name);
+            rv = ERR_EXISTS;
+        }
+    }
+    (void)closedir(dir);
+    return rv;
 }
 
 static int plan_open(struct depositing *d, bool *resumed)
@@ -195,6 +232,9 @@ int deposit_offline(struct cli *c,
     deposit_init(d);
     d->quorum = options->n;
     rv = deposit_source(d, options->into);
+    if (rv == OK) {
+        rv = into_is_ours(d);
+    }
     if (rv == OK) {
         rv = folder_make(options->into, 0700, errmsg);
     }

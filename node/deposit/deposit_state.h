@@ -50,6 +50,8 @@ struct depositing {
 void deposit_init(struct depositing *d);
 /* Open source and lint it; |avoid| must not lie in it. */
 MUST_CHECK int deposit_source(struct depositing *d, const char *avoid);
+/* Where something is to be written must not lie in the source: ERR_ORDER. */
+MUST_CHECK int deposit_avoid(struct depositing *d, const char *path);
 /* The plan of a new deposit but for who and where: net, author, deposit_id,
  * seed, offline, stewards. In secret memory. */
 struct journal_plan *deposit_plan_new(struct depositing *d);

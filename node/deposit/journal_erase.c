@@ -138,6 +138,10 @@ int journal_clean(const char *folder, char *errmsg)
         free(done);
         return rv;
     }
+    if (access(done, F_OK) != 0 && errno == ENOENT) {
+        free(done); /* On a read-only disk rmdir() would say that instead. */
+        return OK;
+    }
     rv = names_erase(done);
     if (rv == OK && rmdir(done) != 0 && errno != ENOENT) {
         rv = ERR_IO;

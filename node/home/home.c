@@ -112,6 +112,27 @@ int home_keyfile_inspect(const char *path,
     return rv;
 }
 
+/* Why a key file did not open, as far as that can be told. */
+static void auth_explain(const char *path,
+                         bool sealed,
+                         struct slice passphrase,
+                         char *errmsg)
+{
+    if (sealed && passphrase.size == 0) {
+        errmsg_set(errmsg,
+                   "'%s' is sealed with a passphrase, and none was given; give "
+                   "--passphrase-file",
+                   path);
+    } else if (!sealed && passphrase.size > 0) {
+        errmsg_set(errmsg,
+                   "'%s' was made without a passphrase, and one was given; "
+                   "leave it out if that is how it was made",
+                   path);
+    } else {
+        errmsg_set(errmsg, "wrong passphrase, or '%s' is damaged", path);
+    }
+}
+
 int home_keyfile_read(const char *path,
                       enum keyfile_purpose purpose,
                       struct slice passphrase,
@@ -120,7 +141,7 @@ int home_keyfile_read(const char *path,
                       size_t *size,
                       char *errmsg)
 {
-    struct keyfile_info info;
+    struct keyfile_info info = {.sealed = false};
     uint8_t *file = NULL;
     size_t file_size = 0;
     int rv = file_read_secret(path, max + KEYFILE_OVERHEAD, &file, &file_size,
@@ -141,7 +162,7 @@ int home_keyfile_read(const char *path,
     if (rv == OK) {
         *size = info.payload_size;
     } else if (rv == ERR_AUTH) {
-        errmsg_set(errmsg, "wrong passphrase, or '%s' is damaged", path);
+        auth_explain(path, info.sealed, passphrase, errmsg);
     } else if (rv == ERR_NOMEM) {
         errmsg_set(errmsg, "opening '%s' needs more free memory", path);
     } else {

@@ -55,7 +55,8 @@ static int gathering_look(struct gathering *g,
     }
     most = shard_folders_most(g->folders, g->folders_len);
     if (most == NULL) {
-        errmsg_set(errmsg, "none of the folders holds a shard");
+        errmsg_set(errmsg, "none of the folders holds a shard: the folder of "
+                           "one has the files 'shard' and 'manifest' in it");
         return ERR_NOTFOUND;
     }
     g->manifest = most->manifest;
@@ -206,13 +207,13 @@ static int recover_with(struct cli *c,
                         const struct recover_options *o,
                         struct job *j,
                         struct gathering *g,
+                        struct target *target,
                         struct recover_result *result,
                         char *errmsg)
 {
     struct segment_params *p = recovery_params_new();
     struct content_key *key = secret_new(sizeof(*key));
     struct restorer_place *places = NULL;
-    struct target target;
     int rv = p == NULL || key == NULL ? ERR_NOMEM : OK;
 
     if (rv != OK) {
@@ -229,17 +230,11 @@ static int recover_with(struct cli *c,
     if (rv != OK) {
         goto out;
     }
-    rv = target_open(&target, o->out, o->force, errmsg);
-    if (rv != OK) {
-        rv = rv == ERR_NOTFOUND ? ERR_IO : rv; /* More shards do not help. */
-        goto out;
-    }
-    rv = recovery_files(c, j, &g->manifest, p, g->bases, places, &target,
+    rv = recovery_files(c, j, &g->manifest, p, g->bases, places, target,
                         o->only, o->only_len, errmsg);
     gathering_report(c, g);
-    result->files = target.files_len;
-    result->bytes = target.bytes;
-    target_close(&target);
+    result->files = target->files_len;
+    result->bytes = target->bytes;
 out:
     free(places);
     secret_free(key);
@@ -253,6 +248,7 @@ int recover_offline(struct cli *c,
                     char *errmsg)
 {
     struct gathering *g = calloc(1, sizeof(*g));
+    struct target target = {.root = -1};
     struct job j;
     int rv;
 
@@ -265,6 +261,9 @@ int recover_offline(struct cli *c,
         return rv;
     }
     rv = gathering_look(g, c, o, errmsg);
+    if (rv == OK) {
+        rv = target_open(&target, o->out, o->force, errmsg);
+    }
     for (size_t i = 0; i < g->folders_len && rv == OK; i++) {
         rv = gathering_take(g, c, &j, &g->folders[i], errmsg);
     }
@@ -276,10 +275,11 @@ int recover_offline(struct cli *c,
     if (rv == OK) {
         result->deposit_id = g->manifest.deposit_id;
         memcpy(result->label, g->manifest.label, sizeof(result->label));
-        rv = recover_with(c, o, &j, g, result, errmsg);
+        rv = recover_with(c, o, &j, g, &target, result, errmsg);
         result->shards_used = g->good;
         result->shards_bad = g->bad;
     }
+    target_close(&target);
     gathering_close(g);
     free(g);
     job_close(&j);

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "crypto/secret.h"
 #include "node/recovery/recover_ticket_internal.h"
@@ -62,9 +63,36 @@ static int network_gather(struct client *client,
     return rv;
 }
 
+/* Will the shares find a folder? One that is not there yet is made when there
+ * are shares, not for nothing. */
+static int shares_may(const char *folder, char *errmsg)
+{
+    bool there = access(folder, F_OK) == 0;
+    int rv = folder_make(folder, 0700, errmsg);
+
+    if (rv == OK) {
+        rv = folder_may(folder, errmsg);
+    }
+    if (!there) {
+        (void)rmdir(folder);
+    }
+    return rv;
+}
+
+/* Where all of it goes, before anybody is asked. */
+static int output_open(struct target *target,
+                       const struct recover_ticket_options *o,
+                       char *errmsg)
+{
+    int rv = o->save_shares != NULL ? shares_may(o->save_shares, errmsg) : OK;
+
+    return rv == OK ? target_open(target, o->out, o->force, errmsg) : rv;
+}
+
 static int recover_with(struct ticket_gathering *g,
                         const struct recover_ticket_options *o,
                         struct job *j,
+                        struct target *target,
                         struct recover_result *result,
                         char *errmsg)
 {
@@ -75,6 +103,7 @@ static int recover_with(struct ticket_gathering *g,
                                 .job = j,
                                 .gathering = g,
                                 .manifest = m,
+                                .target = target,
                                 .result = result};
     uint64_t job = 0;
     int rv = network_open(&client, j, g, patience(o), errmsg);
@@ -103,6 +132,7 @@ int recover_ticket(struct cli *c,
 {
     struct ticket_gathering *g = calloc(1, sizeof(*g));
     struct ticket_papers *p = NULL;
+    struct target target = {.root = -1};
     struct job j;
     int rv = ERR_NOMEM;
 
@@ -116,13 +146,17 @@ int recover_ticket(struct cli *c,
         rv = ticket_gathering_open(g, c, p, patience(o), errmsg);
     }
     if (rv == OK) {
+        rv = output_open(&target, o, errmsg);
+    }
+    if (rv == OK) {
         rv = job_open(&j, 0, errmsg);
     }
     if (rv == OK) {
         *asked = true;
-        rv = recover_with(g, o, &j, result, errmsg);
+        rv = recover_with(g, o, &j, &target, result, errmsg);
         job_close(&j);
     }
+    target_close(&target);
     recoverer_free(g->recoverer);
     ticket_papers_free(p);
     free(g);

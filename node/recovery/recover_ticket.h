@@ -22,7 +22,8 @@ struct recover_ticket_options {
  * that were connected when fetching began.
  *
  * |*asked| (written in any case) says whether stewards have been asked: an
- * error before that lies with the ticket or the keys. Then ERR_NOTFOUND means
+ * error before that lies with the ticket, the keys or where it is all to go.
+ * Then ERR_NOTFOUND means
  * too few key shares or shards, and |errmsg| names who is missing. */
 MUST_CHECK int recover_ticket(struct cli *c,
                               const struct recover_ticket_options *o,

@@ -158,18 +158,12 @@ static int fetch_files(const struct ticket_fetching *f,
                        const struct restorer_place *places,
                        char *errmsg)
 {
-    struct target target;
-    int rv = target_open(&target, f->o->out, f->o->force, errmsg);
+    int rv = recovery_files(f->cli, f->job, f->manifest, p,
+                            client_streams(f->client), places, f->target,
+                            f->o->only, f->o->only_len, errmsg);
 
-    if (rv != OK) {
-        return rv == ERR_NOTFOUND ? ERR_IO : rv; /* Not for want of shards. */
-    }
-    rv = recovery_files(f->cli, f->job, f->manifest, p,
-                        client_streams(f->client), places, &target, f->o->only,
-                        f->o->only_len, errmsg);
-    f->result->files = target.files_len;
-    f->result->bytes = target.bytes;
-    target_close(&target);
+    f->result->files = f->target->files_len;
+    f->result->bytes = f->target->bytes;
     return rv;
 }
 

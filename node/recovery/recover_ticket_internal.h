@@ -4,6 +4,7 @@
 #include "node/client/client.h"
 #include "node/recovery/recipient_keys.h"
 #include "node/recovery/recover_ticket.h"
+#include "node/recovery/target.h"
 #include "protocol/certificate.h"
 #include "replication/recoverer/recoverer.h"
 
@@ -68,6 +69,7 @@ struct ticket_fetching {
     struct client *client;
     const struct ticket_gathering *gathering; /* Which has the shares. */
     const struct manifest *manifest;
+    struct target *target; /* Open. */
     struct recover_result *result;
 };
 

@@ -325,6 +325,21 @@ static void files_explain(int rv, const char *said, char *errmsg)
     }
 }
 
+/* Rather now than after days. Not an error: the disk may compress, or grow. */
+static void room_tell(const struct cli *c, const struct target *target)
+{
+    uint64_t lacks = target_lacks(target);
+    char size[TEXT_SIZE];
+
+    if (lacks > 0) {
+        cli_note(c,
+                 "the disk of '%s' has %s too little room for what is to be "
+                 "restored: it will stop when that is full, and the same "
+                 "command goes on there",
+                 target->path, text_size(size, lacks));
+    }
+}
+
 int recovery_files(struct cli *c,
                    struct job *j,
                    const struct manifest *m,
@@ -361,6 +376,7 @@ int recovery_files(struct cli *c,
     if (rv != OK) {
         goto out;
     }
+    room_tell(c, target);
     count = target_segments(target, wanted, data_segments);
     for (size_t i = 0; i < count; i++) {
         chosen[i] = places[wanted[i]];

@@ -2,18 +2,23 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "node/recovery/target_internal.h"
 
 int target_open(struct target *t, const char *path, bool force, char *errmsg)
 {
+    bool there = access(path, F_OK) == 0;
     int rv = folder_make(path, 0755, errmsg);
 
+    if (rv == OK) {
+        rv = folder_may(path, errmsg);
+    }
     memset(t, 0, sizeof(*t));
     t->fd = t->root = -1;
     if (rv != OK) {
-        return rv;
+        return rv == ERR_FULL ? rv : ERR_IO;
     }
     t->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (t->root < 0) {
@@ -37,6 +42,7 @@ int target_open(struct target *t, const char *path, bool force, char *errmsg)
         goto err;
     }
     t->force = force;
+    t->made = !there;
     bulk_file_init(&t->bulk);
     sha256_init(&t->hash);
     return OK;
@@ -46,6 +52,22 @@ err:
     close(t->root);
     t->root = -1;
     return rv;
+}
+
+uint64_t target_lacks(const struct target *t)
+{
+    struct statvfs st;
+    uint64_t need = 0;
+    uint64_t room;
+
+    if (fstatvfs(t->root, &st) != 0 || st.f_blocks == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < t->files_len; i++) {
+        need += t->files[i].done ? 0 : t->files[i].size;
+    }
+    room = (uint64_t)st.f_bavail * st.f_frsize;
+    return need > room ? need - room : 0;
 }
 
 /* A file that was being written is not worth keeping: its bytes are still in
@@ -79,6 +101,9 @@ void target_close(struct target *t)
         free(t->files[i].path);
     }
     free(t->files);
+    if (t->made) {
+        (void)rmdir(t->path); /* Unless there is something in it. */
+    }
     free(t->path);
     close(t->root);
     hasher_free(t->hasher);

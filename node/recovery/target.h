@@ -22,6 +22,7 @@ struct target {
     int root; /* Descriptor of the folder. */
     char *path;
     bool force;
+    bool made;                 /* The folder, and nothing came into it yet. */
     struct target_file *files; /* Selected files, in catalogue order. */
     size_t files_len, files_max;
     size_t marks; /* In the names of temporary files, see target_internal.h. */
@@ -35,11 +36,14 @@ struct target {
     struct hasher *hasher;
 };
 
-/* Open or create |path|; ERR_BUSY when another process restores into it. */
+/* Open or create |path|, and see that files can be made in it; ERR_BUSY when
+ * another process restores into it, ERR_FULL, ERR_IO. To be called before the
+ * work that ends there. */
 MUST_CHECK int target_open(struct target *t,
                            const char *path,
                            bool force,
                            char *errmsg);
+/* A folder that was made in vain goes. */
 void target_close(struct target *t);
 
 /* Choose what to restore from a catalogue: all files, or those in |only|
@@ -56,6 +60,10 @@ MUST_CHECK int target_plan(struct target *t,
  * their ascending numbers (|max|: number of data segments) and returns how
  * many. */
 size_t target_segments(const struct target *t, uint64_t *wanted, size_t max);
+
+/* Bytes that are to be written and that the disk has no room for; 0 when it
+ * has, or does not say. */
+uint64_t target_lacks(const struct target *t);
 
 /* Take the plaintext of |segment|; segments come in ascending order, and those
  * that hold nothing wanted may be left out. Writes, and finishes each file:

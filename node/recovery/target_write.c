@@ -245,5 +245,6 @@ int target_finish(struct target *t, char *errmsg)
         errmsg_set(errmsg, "sync '%s': %s", t->path, strerror(errno));
         rv = ERR_IO;
     }
+    t->made = t->made && rv != OK;
     return rv;
 }

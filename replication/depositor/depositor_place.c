@@ -176,8 +176,8 @@ static int place_ranked(struct place *p, const struct digest *deposit_id)
         words_number(p->words, len);
         words_add(p->words, " stewards, and ");
         words_number(p->words, p->n);
-        words_add(p->words, " shards need as many; choose a smaller "
-                            "code");
+        words_add(p->words, " shards need as many; choose a code of "
+                            "fewer shards");
         return ERR_NOTFOUND;
     }
     /* The words of the last refusal stand when too few are left. */

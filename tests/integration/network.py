@@ -465,6 +465,53 @@ class Faults(NetworkCase):
             ids.add(made["deposit"])
         self.assertEqual(len(ids), 4)
 
+    def elsewhere(self, mounts, model, *options):
+        """A deposit where these mounts are, which nobody else sees; skips where that is not allowed."""
+        if call("unshare", "-m", "true").returncode != 0:
+            self.skipTest("no mounts of its own are allowed here")
+        return call("unshare", "-m", "sh", "-ec", mounts + '\nexec "$@"', "sh",
+                    *self.net.deposit_args(model, *options, "--json"))
+
+    def lab_read_only(self):
+        return f"mount --bind {self.net.lab} {self.net.lab}\nmount -o remount,ro,bind {self.net.lab}"
+
+    def test_ab_what_cannot_be_written_is_known_before_anything_is_sent(self):
+        net = self.net
+        model = net.model("nowhere", MIB)
+        before = tree(net.lab)
+        want = tree(model)
+        for where, code, words in ((self.path("none", "cert"), 10, "no such path"),
+                                   (self.path("operators"), 1, "is a folder"), ("/dev/null", 1, "no regular file"),
+                                   (os.path.join(model, "cert"), 1, "in the model itself"),
+                                   (os.path.join(model, "README.md"), 1, "no certificate")):
+            said = net.deposit(model, "--certificate", where, check=code)
+            self.assertIn(words, said)
+            self.assertNotIn("offering", said)
+        done = self.elsewhere(self.lab_read_only(), model)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"read-only", done.stderr)
+        self.assertNotIn(b"offering", done.stderr)
+        self.assertNotIn(b"erase", done.stderr)
+        self.assertEqual((tree(net.lab), tree(model)), (before, want))
+
+    def test_ac_a_copy_that_fails_fails_nothing_else(self):
+        net = self.net
+        model = net.model("copied", MIB)
+        small = self.path("small")
+        os.mkdir(small)
+        full = f"mount -t tmpfs -o size=8k none {small}\ndd if=/dev/zero of={small}/full 2>&- || :"
+        done = self.elsewhere(full, model, "--certificate", os.path.join(small, "cert"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"no space left", done.stderr)
+        self.assertIn(b"the deposit is made, and this is its certificate", done.stderr)
+        before = self.entries()
+        made = net.deposit(model, "--certificate", os.path.join(small, "cert"))
+        self.assertEqual((made["already"], made["sealed"]), (True, True))
+        self.assertEqual(net.verify(os.path.join(small, "cert"))["deposit"], made["deposit"])
+        done = self.elsewhere(self.lab_read_only(), model)  # What is made needs nothing written.
+        self.assertEqual((done.returncode, json.loads(done.stdout)["already"]), (0, True), done.stderr)
+        self.assertEqual(self.entries(), before)
+
     def poke(self, model, name, at):
         with open(os.path.join(model, name), "r+b") as f:
             f.seek(at)

@@ -133,7 +133,7 @@ class Offline(unittest.TestCase):
         self.recover(range(3, 7), (2, 4, 6), "--only", "weights", "--only", "empty")
         self.assertEqual(sorted(tree(self.path("restored"))),
                          ["empty", "weights/a.dat", "weights/b.dat", "weights/one"])
-        done = self.recover(range(4), (1, 2, 3), "--only", "weightz", out="r2", check=1)
+        done = self.recover(range(4), (1, 2, 3), "--only", "weightz", out="r2", check=10)
         self.assertIn("no file 'weightz'", done.stderr)
         self.assertNotIn("give more shards", done.stderr)
 
@@ -293,10 +293,46 @@ class Offline(unittest.TestCase):
         for out in (self.model, self.path("model", "out"), self.path("model", "weights", "new", "er"), ""):
             self.out = out
             done = self.create(check=None)
-            self.assertIn(done.returncode, (2, 20), done.stderr)
+            self.assertEqual(done.returncode, 2 if out == "" else 1, done.stderr)
             self.assertEqual(sorted(os.listdir(self.model)), ["empty", "run.sh", "weights", "z-last-empty"])
         done = run("deposit", "create", "--offline", "out", "--ignore-lint", ".", cwd=self.model)
         self.assertIn("in the model itself", done.stderr)
+
+    def test_what_cannot_be_written_is_refused_before_the_work(self):
+        self.small_model()
+        # The model and the folder for the shards, the wrong way round.
+        shards = self.path("new")
+        done = run("deposit", "create", "--offline", self.model, "--ignore-lint", shards, check=10)
+        os.mkdir(shards)
+        done = run("deposit", "create", "--offline", self.model, "--ignore-lint", shards, check=1)
+        self.assertIn("which is of no deposit", done.stderr)
+        self.assertEqual(sorted(os.listdir(self.model)), ["empty", "run.sh", "weights", "z-last-empty"])
+        os.mkdir(self.out)
+        os.mkdir(os.path.join(self.out, "lost+found"))
+        self.create()
+        with open(self.path("file"), "w") as f:
+            f.write("mine")
+        done = self.recover(range(4), (1, 2, 3), out="file", check=1)
+        self.assertIn("in the way of a folder", done.stderr)
+        # Until then nothing was opened: not one shard is looked at.
+        done = run("recover", self.path("file"), "--from", self.shard(0), "--shares", self.share(1), check=1)
+        self.assertNotIn("good shards", done.stderr)
+
+    def test_keys_and_lists_of_a_lab(self):
+        home = self.path("lab")
+        run("id", "new", "--home", home, "--name", "Lab", check=0)
+        self.assertIn("no deposit is known here", run("deposit", "list", "--home", home, check=0).stderr)
+        with open(os.path.join(home, "deposits"), "w"):
+            pass
+        self.assertIn("no home", run("deposit", "list", "--home", home + "x", check=10).stderr)
+        # What cannot be looked at is not called empty.
+        for more in ((), ("--json",)):
+            done = run("deposit", "list", "--home", home, *more, check=1)
+            self.assertNotIn("no deposit is known", done.stderr)
+        self.assertIn("deposits", done.stdout)
+        done = run("release", "request", self.path("none"), "-o", "x", "--keys", "x", "--name", "n", "--purpose", "p",
+                   check=2)
+        self.assertIn("same file", done.stderr)
 
     def test_shards_of_two_deposits(self):
         self.small_model()
@@ -555,6 +591,7 @@ class Offline(unittest.TestCase):
         p.wait()
         done = self.create("--codec", "raw", "--passphrase-file", wrong, check=12)
         self.assertIn("wrong passphrase", done.stderr)
+        self.assertIn("none was given", self.create("--codec", "raw", check=12).stderr)
         self.create("--codec", "raw", "--passphrase-file", right)
         self.recover(range(4), (1, 2, 3))
         self.assertEqual(tree(self.path("restored")), tree(self.model))
@@ -581,14 +618,14 @@ class Offline(unittest.TestCase):
         done = run("deposit", "plan", self.path("nowhere"), check=10)
         self.assertIn("nowhere", done.stderr)
         os.mkfifo(os.path.join(self.model, "pipe"))
-        self.assertIn("pipe", self.create(check=None).stderr)
+        self.assertIn("pipe", self.create(check=1).stderr)
         os.remove(os.path.join(self.model, "pipe"))
         os.symlink(".", os.path.join(self.model, "loop"))
-        self.assertIn("loop", self.create(check=None).stderr)
+        self.assertIn("loop", self.create(check=1).stderr)
         os.remove(os.path.join(self.model, "loop"))
         with open(os.path.join(self.model.encode(), b"bad-\xff"), "w"):
             pass
-        self.assertIn("not UTF-8", self.create(check=None).stderr)
+        self.assertIn("not UTF-8", self.create(check=1).stderr)
 
     def test_wrong_flags(self):
         self.small_model()

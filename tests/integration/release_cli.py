@@ -179,7 +179,7 @@ class Commands(unittest.TestCase):
     def test_nothing_is_overwritten(self):
         self.request()
         before = self.read(self.path("req")), self.read(self.path("req.key"))
-        self.assertIn("there already", self.request(check=1).stderr)
+        self.assertIn("never overwritten", self.request(check=1).stderr)
         self.request("--keys", self.path("req.key"), out="other", check=1)
         self.assertEqual(before, (self.read(self.path("req")), self.read(self.path("req.key"))))
         self.assertFalse(os.path.exists(self.path("other")))
@@ -259,7 +259,9 @@ class Commands(unittest.TestCase):
         for more, where in ((("--socket", "/a"), "/a"), ((), "/b")):
             done = run("release", "list", "--home", "/c", *more, env={"CAIRN_SOCKET": "/b"}, check=30)
             self.assertIn(f"at '{where}'", done.stderr)
-        self.assertIn("at '/d/admin.sock'", run("release", "list", env={"CAIRN_HOME": "/d"}, check=30).stderr)
+        done = run("release", "list", env={"CAIRN_HOME": self.temp}, check=30)
+        self.assertIn(f"at '{self.temp}/admin.sock'", done.stderr)
+        self.assertIn("no home '/d'", run("release", "list", env={"CAIRN_HOME": "/d"}, check=10).stderr)
         got = json.loads(run("release", "list", "--json", "--home", self.temp, check=30).stderr)
         self.assertEqual((got["schema"], got["code"]), ("cairn.error/1", 30))
         self.assertIn("too long", run("release", "list", "--socket", "/" + "x" * 120, check=1).stderr)
