@@ -184,6 +184,11 @@ class Offline(unittest.TestCase):
                              {p: (hashlib.sha256(d).hexdigest(), m) for p, (d, m) in files.items()})
             shutil.rmtree(dep.folder)
 
+    def test_an_empty_segment_is_refused(self):
+        dep = self.foreign({"a": (self.rng.randbytes(70_000), 0o644)}, hollow=True)
+        done = self.foreign_recover(dep, check=20)
+        self.assertFalse(os.path.exists(self.path("restored", "a")), done.stderr)
+
     def test_wicked_catalogues_write_nothing_outside(self):
         for path in ("../evil", "/tmp/evil-cairn", "b/../../evil", "..", "b//c", "b/", "a/b"):
             def renamed(entries, path=path):
