@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -161,6 +162,20 @@ class Offline(unittest.TestCase):
                                "--shares", *shares, self.path("restored")], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(tree(self.path("restored")), tree(self.model))
+
+    def test_what_the_preamble_tells_a_stranger_is_so(self):
+        import recover
+        self.small_model()
+        self.create()
+        with open(os.path.join(self.shard(3), "shard"), "rb") as f:
+            text = " ".join(f.read(4096).decode().split())
+        with open(os.path.join(self.shard(3), "manifest"), "rb") as f:
+            payload = recover.unpack_all(recover.unpack_all(f.read())[2])
+        t, roots, holders = map(int, re.search(
+            r"payload has at (\d+) t, at (\d+) the roots of all shards, at (\d+) the holders, counting from 0",
+            text).groups())
+        self.assertEqual((payload[t], len(payload[roots]), payload[holders]), (3, 7, []))
+        self.assertEqual({len(root) for root in payload[roots]}, {32})
 
     def foreign(self, files, **more):
         argv, sys.argv = sys.argv, sys.argv[:1] + [str(SEED)]  # It seeds itself when imported.
