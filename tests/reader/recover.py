@@ -512,8 +512,9 @@ def unwrap(message, segment_size):
     need(codec in (0, 1) and 0 < size <= segment_size, f"its codec {codec} is unknown, or it is empty or too long")
     if codec == 1:
         try:
-            declared = zstandard.frame_content_size(plain)      # -1: the frame does not say
-            need(declared in (-1, size), "its zstd frame is of another length")
+            frame = zstandard.get_frame_parameters(plain)
+            need(frame.content_size == size, "its zstd frame is of another length, or does not say")
+            need(frame.window_size <= 8 << 20 and frame.dict_id == 0, "its zstd frame asks for too much")
             plain = zstandard.ZstdDecompressor().decompress(plain, max_output_size=size, allow_extra_data=False)
         except zstandard.ZstdError as e:
             raise Damaged(f"its zstd frame: {e}") from None

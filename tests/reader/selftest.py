@@ -734,6 +734,13 @@ def test_wicked_segments(_):
             check("no shard has a sound segment table" in said, said)
         else:
             check("DAMAGED " + dep.folder not in said and "was written like this" in said, f"{name}: {said}")
+    hides = zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * 65536)
+    wide = b"\x28\xb5\x2f\xfd\x80\x78" + struct.pack("<I", 65536) + struct.pack("<I", 65536 << 3 | 3)[:3] + b"x"
+    for name, frame in {"does not say": hides, "asks for too much": wide}.items():  # 32 MiB of history
+        check(zstandard.ZstdDecompressor().decompress(frame, max_output_size=65536) == b"x" * 65536, name)
+        dep = make("wicked", {"a": (b"x" * 70_000, 0o644)}, message=lambda i, m: b"\1" + m[1:5] + frame if i == 0 else m)
+        code, said, _ = run(dep, range(4), (1, 2, 3))
+        check(code == 20 and name in said, said)
     code, said, _ = run(make("wicked", {"a": (b"1" * 70_000, 0o644)}, hollow=True), range(4), (1, 2, 3))
     check(code == 20 and "it is empty" in said and not os.path.exists(os.path.join(TEMP, "out", "a")), said)
     code, said, _ = run(make("wicked", {"a": (b"", 0o644)}, no_last_chunk=True), range(4), (1, 2, 3))
