@@ -16,7 +16,7 @@
 #define SEGMENT_SIZE_MAX    (64U << 20)
 
 /* Suites: each number is a complete frozen choice, never negotiated. */
-#define SUITE_CONTENT_1 1U /* Cobblestone-256, codecs 0..2 */
+#define SUITE_CONTENT_1 1U /* Cobblestone-256, codecs 0, 1 */
 #define SUITE_CODE_1    1U /* Cauchy Reed-Solomon, GF(2^8), 0x11d */
 #define SUITE_TREE_1    1U /* RFC 6962, SHA-256, 4 KiB leaves */
 #define SUITE_CUSTODY_1 1U /* Pedersen over ristretto255, HPKE X25519 */
