@@ -211,7 +211,7 @@ class Manifest:
         need(self.net == net, "header and payload name different networks")
         need(self.deposit == tagged_hash("sha256", "deposit-id", net, author, random),
              "its author speaks for another's deposit: the id is not made of the author's")
-        need(1 <= self.k <= self.n <= 256 and 1 <= self.t <= self.n, "k, n, t make no sense")
+        need(1 <= self.k <= 48 and self.k < self.n <= 64 and 1 <= self.t <= self.n, "k, n, t make no sense")
         need(len(self.roots) == self.n and len(self.commitments) == self.t, "wrong number of roots or commitments")
         need(self.segment_size % LEAF == 0 and 64 << 10 <= self.segment_size <= 64 << 20, "bad segment size")
         need(1 <= self.catalogue_segments <= self.segments, "bad number of catalogue segments")

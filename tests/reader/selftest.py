@@ -515,10 +515,13 @@ def test_wicked_manifests(_):
         check(code == 20 and "no folder has a sound manifest" in said, f"header {place}: {said}")
     for place, value in ((0, 2), (1, [1, 1, 1, 2]), (1, [2, 1, 1, 1]), (2, rng.randbytes(32)), (3, bytes(31)), (3, bytes(32)),
                          (4, bytes(31)), (5, b"label"), (8, 65537), (8, 32768), (8, 128 << 20), (10, 0), (10, 99), (11, 0),
-                         (11, 8), (12, 6), (13, 0), (13, 8), (14, 4097), (14, 8192), (15, [bytes(32)] * 6),
+                         (11, 7), (11, 8), (12, 6), (13, 0), (13, 8), (14, 4097), (14, 8192), (15, [bytes(32)] * 6),
                          (15, [bytes(31)] * 7), (18, []), (18, [b"\1" + bytes(31)] * 3), (19, b""), (22, 1), (23, 1)):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3))
         check(code == 20 and "no folder has a sound manifest" in said, f"payload {place}: {said}")
+    for more in (dict(k=49, n=64), dict(k=40, n=65), dict(k=4, n=4)):
+        code, said, _ = run(make("wicked", **more), range(4), (1, 2, 3))
+        check(code == 20 and said.count("k, n, t make no sense") == 4, said)
     for place, value in ((7, 70_021), (9, 4), (15, [bytes(32)] * 7), (19, bytes(32))):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3), "--verify")
         check(code == 20, f"payload {place}: {said}")
@@ -878,13 +881,13 @@ def test_other_deposits(dep):
         check(code == 0 and restored(again.files), said)
         code, said, _ = run(again, range(4), new[2:5])
         check(code == 20 and "commits to" in said, said)
-    # edges: message of whole chunks; no files; one byte; k = 1; k = n; t = 1; t = n; many shards
-    for files, more in (({"a": (rng.randbytes(16384 - 5), 0o644)}, {}), ({}, {}), ({"a": (b"1", 0)}, dict(k=1, n=1, t=1)),
+    # edges: message of whole chunks; no files; one byte; k = 1; k = n - 1; t = 1; t = n; all shards
+    for files, more in (({"a": (rng.randbytes(16384 - 5), 0o644)}, {}), ({}, {}), ({"a": (b"1", 0)}, dict(k=1, n=2, t=1)),
                         ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=1, n=3, t=3)),
-                        ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=3, n=3, t=2, ragged=True)),
+                        ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=3, n=4, t=2, ragged=True)),
                         ({f"{i:03}": (rng.randbytes(rng.choice((0, 1, 65536, 9_999))), 0o644) for i in range(40)},
                          dict(k=5, n=9, ragged=True)),
-                        ({"a": (rng.randbytes(100_000), 0o644)}, dict(k=40, n=60, t=5))):
+                        ({"a": (rng.randbytes(100_000), 0o644)}, dict(k=48, n=64, t=5))):
         edge = Deposit(fresh("edge"), files, **more)
         for _ in range(3):
             code, said, _ = run(edge, rng.sample(range(edge.n), edge.k), rng.sample(range(1, edge.n + 1), edge.t), "--verify")
