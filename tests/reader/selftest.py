@@ -341,7 +341,10 @@ def restored(files, out=None):
     for folder, _, names in os.walk(out):
         for name in names:
             path = os.path.join(folder, name)
-            found[os.path.relpath(path, out)] = (read(path), os.stat(path).st_mode & 0o7777)
+            mode = os.stat(path).st_mode & 0o7777
+            os.chmod(path, mode | 0o400)    # whoever is not root may not read all
+            found[os.path.relpath(path, out)] = (read(path), mode)
+            os.chmod(path, mode)
     return found == files
 
 
