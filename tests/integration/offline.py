@@ -655,7 +655,8 @@ class Offline(unittest.TestCase):
         self.put("model.safetensors", good[:-1])
         self.assertIn(("error", "model.safetensors"), self.lint(1))
         self.put("model.safetensors", good)
-        self.put("lfs.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+        for name in ("lfs.bin", "lfs.safetensors"):
+            self.put(name, b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
         self.put("old.pt", b"x")
         self.put("tiny.gguf", b"GGUF" + (3).to_bytes(4, "little") + (1 << 60).to_bytes(8, "little") + bytes(8))
         self.put("model.safetensors.index.json", json.dumps(
@@ -664,6 +665,7 @@ class Offline(unittest.TestCase):
         for want in (("error", "lfs.bin"), ("warning", "old.pt"), ("error", "tiny.gguf"),
                      ("error", "model.safetensors.index.json"), ("warning", "model.safetensors.index.json")):
             self.assertIn(want, found)
+        self.assertEqual(run("deposit", "plan", self.model).stdout.count(" lfs.safetensors: "), 1)
         done = run("deposit", "create", "--offline", self.out, self.model, check=1)
         self.assertIn("Git LFS pointer", done.stderr)
         self.assertFalse(os.path.exists(self.out))
