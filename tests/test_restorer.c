@@ -429,7 +429,7 @@ START_TEST(test_restorer_outage_lasts)
     }
     world_lose(&world, 3);
     ends(ERR_NOTFOUND);
-    ck_assert_uint_le(world.now_ms - begin, 2 * RESTORER_RETRY_MS);
+    ck_assert_uint_le(world.now_ms - begin, 2ULL * RESTORER_RETRY_MS);
     world.streams[3].lost = false;
 
     boot();
