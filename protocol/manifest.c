@@ -29,7 +29,8 @@ void manifest_deposit_id(struct digest *out,
 
 bool manifest_code_is_valid(uint16_t k, uint16_t n)
 {
-    return k >= 1 && k < n && n <= MANIFEST_SHARDS_MAX;
+    return k >= 1 && k <= MANIFEST_DATA_MAX && k < n &&
+           n <= MANIFEST_SHARDS_MAX;
 }
 
 bool manifest_segment_size_is_valid(uint32_t segment_size)

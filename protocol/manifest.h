@@ -9,6 +9,7 @@
  * the files. It travels as the payload of a feed entry. */
 
 #define MANIFEST_SHARDS_MAX 64 /* n; four times today's largest code. */
+#define MANIFEST_DATA_MAX   48 /* k */
 #define MANIFEST_LABEL_MAX  200
 #define MANIFEST_POLICY_MAX 1024
 #define MANIFEST_SIZE_MAX   16384U
@@ -16,7 +17,7 @@
 #define SEGMENT_SIZE_MAX    (64U << 20)
 
 /* Suites: each number is a complete frozen choice, never negotiated. */
-#define SUITE_CONTENT_1 1U /* Cobblestone-256, codecs 0..2 */
+#define SUITE_CONTENT_1 1U /* Cobblestone-256, codecs 0, 1 */
 #define SUITE_CODE_1    1U /* Cauchy Reed-Solomon, GF(2^8), 0x11d */
 #define SUITE_TREE_1    1U /* RFC 6962, SHA-256, 4 KiB leaves */
 #define SUITE_CUSTODY_1 1U /* Pedersen over ristretto255, HPKE X25519 */
@@ -59,7 +60,7 @@ MUST_CHECK int manifest_decode(struct manifest *m,
                                const struct digest *author,
                                struct slice in);
 
-/* 1 <= k < n <= MANIFEST_SHARDS_MAX. */
+/* 1 <= k < n <= MANIFEST_SHARDS_MAX, k <= MANIFEST_DATA_MAX. */
 bool manifest_code_is_valid(uint16_t k, uint16_t n);
 /* A multiple of 4096, SEGMENT_SIZE_MIN..SEGMENT_SIZE_MAX. */
 bool manifest_segment_size_is_valid(uint32_t segment_size);

@@ -214,7 +214,7 @@ START_TEST(test_manifest_round_trip_largest)
     struct canon_writer w;
     struct slice policy;
 
-    start(63, 64, 64, 3);
+    start(48, 64, 64, 3);
     memset(f.m.label, 'L', MANIFEST_LABEL_MAX);
     f.m.time_s = UINT64_MAX;
     f.m.share_epoch = UINT64_MAX;
@@ -397,9 +397,12 @@ START_TEST(test_manifest_code_bounds)
     start(1, 2, 3, 1);
     follow();
     ck_assert_int_eq(decode_forged(), ERR_BAD);
-    start(63, 64, 64, 1);
+    start(48, 64, 64, 1);
     follow();
     ck_assert_int_eq(decode_forged(), OK);
+    start(49, 64, 64, 1);
+    follow();
+    ck_assert_int_eq(decode_forged(), ERR_BAD);
     start(2, 2, 1, 1);
     follow();
     ck_assert_int_eq(decode_forged(), ERR_BAD);
@@ -414,7 +417,7 @@ END_TEST
 /* One shard, or one commitment, more than the arrays hold. */
 START_TEST(test_manifest_more_than_fits)
 {
-    start(63, 64, 64, 1);
+    start(48, 64, 64, 1);
     follow();
     f.n = 65;
     ck_assert_int_eq(decode_forged(), ERR_BAD);

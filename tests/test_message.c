@@ -158,7 +158,8 @@ static void pick_offer(struct message_offer *b)
     pick_id(&b->lab);
     pick_text(b->label, 1, MANIFEST_LABEL_MAX);
     b->n = (uint16_t)pick(2, MANIFEST_SHARDS_MAX);
-    b->k = (uint16_t)pick(1, b->n - 1U);
+    b->k = (uint16_t)pick(1, b->n <= MANIFEST_DATA_MAX ? b->n - 1U
+                                                       : MANIFEST_DATA_MAX);
     b->t = (uint16_t)pick(1, b->n);
     b->index = (uint16_t)pick(0, b->n - 1U);
     b->segment_size =

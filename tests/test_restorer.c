@@ -231,28 +231,35 @@ START_TEST(test_restorer_wrong_key_or_cell)
 }
 END_TEST
 
-/* The lab sealed, under the right key, a raw message that says it is longer
- * than it is. */
-START_TEST(test_restorer_hostile_message)
+/* The lab seals |message| as segment 1, under the right key. */
+static void message_ends(struct slice message, int status)
 {
     static const uint8_t salt[CHUNKED_SALT_SIZE] = {1};
-    uint8_t message[SEGMENT_HEADER_SIZE + 100] = {CODEC_RAW, 101};
     uint8_t key[CHUNKED_KEY_SIZE];
     struct digest context;
     struct restorer_place *place = &places[1];
 
     deposit(3, 1, 2, 2, 3);
     content_key_segment(&params.key, 1, key, &context);
-    chunked_seal_all(key, salt, digest_slice(&context),
-                     slice_of(message, sizeof(message)),
+    chunked_seal_all(key, salt, digest_slice(&context), message,
                      world.streams[0].bytes + place->offset);
-    place->size.ciphertext_size =
-        (uint32_t)chunked_sealed_size(sizeof(message));
+    place->size.ciphertext_size = (uint32_t)chunked_sealed_size(message.size);
     boot();
     world_start(&world);
-    ends(ERR_BAD);
+    ends(status);
     ck_assert_uint_le(sent, 1);
     forget();
+}
+
+/* A raw message that says it is longer than it is, and an empty one: a segment
+ * may be coded so, but no deposit has it. */
+START_TEST(test_restorer_hostile_message)
+{
+    static const uint8_t longer[SEGMENT_HEADER_SIZE + 100] = {CODEC_RAW, 101};
+    static const uint8_t empty[SEGMENT_HEADER_SIZE] = {CODEC_RAW, 0};
+
+    message_ends(slice_of(longer, sizeof(longer)), ERR_BAD);
+    message_ends(slice_of(empty, sizeof(empty)), ERR_BAD);
 }
 END_TEST
 
@@ -422,7 +429,7 @@ START_TEST(test_restorer_outage_lasts)
     }
     world_lose(&world, 3);
     ends(ERR_NOTFOUND);
-    ck_assert_uint_le(world.now_ms - begin, 2 * RESTORER_RETRY_MS);
+    ck_assert_uint_le(world.now_ms - begin, 2ULL * RESTORER_RETRY_MS);
     world.streams[3].lost = false;
 
     boot();

@@ -104,7 +104,7 @@ static int marker_read(const char *path,
     if (rv == ERR_NOTFOUND) {
         errmsg_set(errmsg,
                    "'%s' is not a volume of Cairn, for it has no file '%s': "
-                   "mount its disk; cairnd makes no new one in its place",
+                   "mount its disk; no new one is made in its place",
                    path, VOLUME_MARKER);
     }
     if (rv == ERR_FULL) {

@@ -82,7 +82,8 @@ static int plan_print(struct cli *c,
                 "findings", lint_json(l)));
     }
     cmd_lint_print(stdout, l, LINT_NOTE);
-    printf("model     %zu files, %s", s->files_len, text_size(a, s->size));
+    printf("model     %zu file%s, %s", s->files_len,
+           s->files_len == 1 ? "" : "s", text_size(a, s->size));
     if (l->parameters > 0) {
         printf(", %.3g parameters", (double)l->parameters);
     }

@@ -95,10 +95,10 @@ static int recover_print(struct cli *c,
                       (json_int_t)r->bytes, "shards_good", (int)r->shards_used,
                       "shards_bad", (int)r->shards_bad, "out", out));
     }
-    printf("restored  %llu files, %s of '%s' into %s\n"
+    printf("restored  %llu file%s, %s of '%s' into %s\n"
            "          every file has the SHA-256 that the lab sealed\n",
-           (unsigned long long)r->files, text_size(size, r->bytes), r->label,
-           out);
+           (unsigned long long)r->files, r->files == 1 ? "" : "s",
+           text_size(size, r->bytes), r->label, out);
     return EXIT_CODE_OK;
 }
 

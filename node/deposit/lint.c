@@ -140,10 +140,11 @@ static int lint_file(struct lint *l,
                      struct source_file *f,
                      char *errmsg)
 {
+    unsigned errors = l->errors;
     int rv = lint_pointer(l, s, f, errmsg);
 
-    if (rv != OK) {
-        return rv;
+    if (rv != OK || l->errors > errors) {
+        return rv; /* Of a pointer there is nothing else to say. */
     }
     lint_executable(l, f);
     if (f->size == 0) {

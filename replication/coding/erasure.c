@@ -40,7 +40,7 @@ static void combine(const uint8_t *tables,
 
 int erasure_init(struct erasure *e, uint16_t k, uint16_t n)
 {
-    if (k < 1 || k > ERASURE_K_MAX || n <= k || n > MANIFEST_SHARDS_MAX) {
+    if (!manifest_code_is_valid(k, n)) {
         return ERR_BAD;
     }
     e->k = k;

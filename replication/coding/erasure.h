@@ -9,7 +9,7 @@
  * is ISA-L's gf_gen_cauchy1_matrix. Any k cells give all n. Works tile by
  * tile, so that a tile of all cells stays in the second-level cache. */
 
-#define ERASURE_K_MAX    48
+#define ERASURE_K_MAX    MANIFEST_DATA_MAX
 #define ERASURE_TILE     65536U /* Bytes of each cell handled at a time. */
 #define ERASURE_GF_TABLE 32     /* ISA-L's expansion of one coefficient. */
 
@@ -19,7 +19,7 @@ struct erasure {
     uint8_t tables[ERASURE_GF_TABLE * ERASURE_K_MAX * MANIFEST_SHARDS_MAX];
 };
 
-/* 1 <= k < n <= MANIFEST_SHARDS_MAX, k <= ERASURE_K_MAX; else ERR_BAD. */
+/* ERR_BAD unless manifest_code_is_valid(). */
 MUST_CHECK int erasure_init(struct erasure *e, uint16_t k, uint16_t n);
 
 /* Compute the n - k parity cells of |size| bytes from the k data cells. */

@@ -133,10 +133,14 @@ int restorer_work(void *arg)
     if (rv != OK) {
         return rv;
     }
-    return segment_open(slot->owner->config.params, slot->codec,
-                        slot->place.segment, slot->room.data,
-                        slot->place.size.ciphertext_size, slot->room.plain,
-                        &slot->plain);
+    rv = segment_open(slot->owner->config.params, slot->codec,
+                      slot->place.segment, slot->room.data,
+                      slot->place.size.ciphertext_size, slot->room.plain,
+                      &slot->plain);
+    if (rv == OK && slot->plain.size == 0) {
+        return ERR_BAD; /* No deposit has an empty one (FORMAT.md 8). */
+    }
+    return rv;
 }
 
 static void pump_send(struct restorer *r, struct mover_out *out)

@@ -120,7 +120,8 @@ struct restorer {
 void restorer_init(struct restorer *r, const struct restorer_config *config);
 
 /* MV_END: OK; ERR_NOTFOUND when fewer than k streams can give a segment (wait
- * for more, or bring more shards); ERR_AUTH, ERR_BAD as segment_open(). */
+ * for more, or bring more shards); ERR_AUTH, ERR_BAD as segment_open(), and
+ * ERR_BAD for a segment that is empty. */
 void restorer_step(struct restorer *r,
                    const struct mover_event *ev,
                    struct mover_out *out);

@@ -4,15 +4,19 @@
 # releases the model to a recipient, who puts it to work. Nothing is faked:
 # every step is a command that it shows, between processes that anyone may run.
 #
-#   demo.sh [--keep] [DIR]     DIR: any folder instead of the default model
-#                              --keep leaves the network up
+#   demo.sh [--keep | --network] [DIR]
+#       DIR         any folder instead of the default model
+#       --keep      leaves what is left of the network up
+#       --network   only founds the network, and leaves it up
 set -eu
 
 keep=0
+network=0
 model=
 for arg in "$@"; do
     case $arg in
         --keep) keep=1 ;;
+        --network) keep=1 network=1 ;;
         -*) echo "demo: unknown option $arg" >&2; exit 2 ;;
         *) model=$arg ;;
     esac
@@ -21,11 +25,14 @@ bin=${CAIRN_BIN:-$PWD/build/node}
 PATH=$bin:$PATH
 [ -x "$bin/cairn" ] || { echo 'demo: run ./dev demo, which builds first' >&2; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/cairn-demo.XXXXXX")
+aside=$work/.aside # What is of this script alone.
+mkdir "$aside"
 cleanup()
 {
     if [ "$keep" = 1 ]; then
         printf '\nkept, with its processes: %s\n' "$work"
-        printf 'to end it: kill $(cat %s/*/*.pid) and remove the folder\n' "$work"
+        printf 'Commands as above, from there: cd %s; PATH=%s:$PATH\n' "$work" "$bin"
+        printf 'To end it: kill $(cat %s/*/*.pid); rm -r %s\n' "$work" "$work"
     else
         # shellcheck disable=SC2046
         kill -9 $(cat "$work"/*/*.pid 2>/dev/null) 2>/dev/null || :
@@ -55,29 +62,29 @@ reads= # Whether the model can be put to work.
 tell '1. The model'
 if [ -z "$model" ]; then
     reads=1
-    model=$work/lab/tesseract-english
-    mkdir -p "$model"
+    model=$work/model
+    mkdir "$model"
     data=$(dpkg -L tesseract-ocr-eng | grep '/eng\.traineddata$')
     cp "$data" "$model/eng.traineddata"
     cp /usr/share/doc/tesseract-ocr-eng/copyright "$model/LICENSE"
     echo 'A neural network that reads printed English: Tesseract'"'"'s, as Debian'
     echo 'ships it. Before anything else, let it read a line that we print:'
-    printf '%s\n' "$line" >"$work/line.txt"
-    text2image --text="$work/line.txt" --outputbase="$work/line" \
+    printf '%s\n' "$line" >"$aside/line.txt"
+    text2image --text="$aside/line.txt" --outputbase="$aside/line" \
         --font='DejaVu Sans' --fonts_dir=/usr/share/fonts/truetype/dejavu \
-        --fontconfig_tmpdir="$work" --ptsize=12 --xsize=2400 --ysize=160 \
+        --fontconfig_tmpdir="$aside" --ptsize=12 --xsize=2400 --ysize=160 \
         --margin=40 >/dev/null 2>&1
-    before=$(tesseract --tessdata-dir "$model" "$work/line.tif" - --psm 7 2>/dev/null)
+    before=$(tesseract --tessdata-dir "$model" "$aside/line.tif" - --psm 7 2>/dev/null)
     printf '  it reads: %s\n' "$before"
     [ "$(echo "$before" | tr -d '\n\f')" = "$line" ] || { echo 'demo: it does not read'; exit 1; }
 else
     [ -d "$model" ] || { echo "demo: '$model' is no folder" >&2; exit 1; }
     printf 'The folder %s.\n' "$model"
 fi
-sums "$model" >"$work/before.sha256"
+sums "$model" >"$aside/before.sha256"
 
 # The same for six others, without the words.
-quietly() { "$@" >"$work/out" 2>&1 || { cat "$work/out"; echo "demo: failed: $*"; exit 1; }; }
+quietly() { "$@" >"$aside/out" 2>&1 || { cat "$aside/out"; echo "demo: failed: $*"; exit 1; }; }
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for()
 {
@@ -110,7 +117,6 @@ tell '2. Seven institutions become stewards'
 net=127.$(od -An -N2 -tu1 /dev/urandom | awk '{ print $1 % 250 + 2 "." $2 }')
 names='Delft-Library Lund-University Kyoto-Archive Nairobi-Library Quito-University Sofia-Archive Perth-Library'
 places='NL SE JP KE EC BG AU'
-mkdir "$work/operators"
 i=0
 for name in $names; do
     i=$((i + 1))
@@ -118,11 +124,11 @@ for name in $names; do
     name=$(echo "$name" | tr - ' ')
     run=quietly
     [ "$i" -gt 1 ] || run=show
-    quietly ssh-keygen -q -t ed25519 -N '' -C "operator of $name" -f "$work/operators/op$i"
+    quietly ssh-keygen -q -t ed25519 -N '' -C "operator of $name" -f "$work/op$i"
     $run cairn-custodian init --home "$work/c$i"
     $run cairnd init --home "$work/s$i" --name "$name" --jurisdiction "$place" \
         --listen "$net.$i:7117" --custody "$work/c$i/card" \
-        --custodian "$work/c$i/socket" --operator "$work/operators/op$i.pub"
+        --custodian "$work/c$i/socket" --operator "$work/op$i.pub"
     cairnd card --home "$work/s$i" >"$work/s$i.card"
 done
 echo '  (and the same for the six others: each has a node, which is on the network,'
@@ -134,7 +140,7 @@ cairn id card --home "$work/lab" >"$work/lab.card"
 quietly cairn network found "$work"/s?.card "$work/lab.card" -o "$work/draft" \
     --secret "$work/network.psk" --name 'Demo network'
 for i in 1 2 3 4 5 6 7; do
-    quietly cairn network sign "$work/draft" --key "$work/operators/op$i" -o "$work/op$i.sig"
+    quietly cairn network sign "$work/draft" --key "$work/op$i" -o "$work/op$i.sig"
 done
 show cairn network assemble "$work/draft" "$work"/op?.sig -o "$work/charter"
 fingerprint=$(cairn network show "$work/charter" --json | field fingerprint)
@@ -145,11 +151,12 @@ for i in 1 2 3 4 5 6 7; do
     start_custodian $i
     start_steward $i
 done
-quietly cairn id install --home "$work/lab" "$work/charter" "$work/network.psk"
 for i in 1 2 3 4 5 6 7; do wait_for 30 links_up "$work/s$i" 6; done
 show cairn status --home "$work/s1"
+[ "$network" = 0 ] || exit 0
 
 tell '4. The lab looks at what it would deposit, and deposits it'
+quietly cairn id install --home "$work/lab" "$work/charter" "$work/network.psk"
 show cairn deposit plan -k 4 -n 7 -t 3 --segment-size 256KiB "$model"
 show cairn deposit create --home "$work/lab" -k 4 -n 7 -t 3 \
     --segment-size 256KiB --label 'Demo model' --verify full \
@@ -158,9 +165,9 @@ show cairn deposit verify "$work/model.cert"
 
 tell '5. The lab is gone, keys and all; three stewards lose machine and disk'
 if [ -n "$reads" ]; then
-    rm -rf "$model"
+    rm -r "$model"
 fi
-rm -rf "$work/lab"
+rm -r "$work/lab"
 for i in 2 5 7; do
     kill -9 "$(cat "$work/s$i/cairnd.pid")" "$(cat "$work/c$i/custodian.pid")"
     rm -rf "$work/s$i" "$work/c$i"
@@ -173,6 +180,9 @@ done
 for i in 1 3 4 6; do wait_for 30 links_up "$work/s$i" 3; done
 echo '  The other four were restarted, for good measure.'
 show cairn deposit list --home "$work/s3"
+echo '  That is what was signed, and stays so. Who is there now, each node knows:'
+echo '  $ cairn status --home s3 | grep TROUBLE'
+cairn status --home "$work/s3" | grep TROUBLE
 
 tell '6. A recipient asks for its release'
 mkdir "$work/recipient"
@@ -188,7 +198,7 @@ for i in 1 3 4; do
     run=quietly
     [ "$i" != 3 ] || run=show
     $run cairn release show "$id" --to-sign "$work/s$i/request.txt" --home "$work/s$i"
-    $run ssh-keygen -q -Y sign -n cairn-approval@v1 -f "$work/operators/op$i" "$work/s$i/request.txt"
+    $run ssh-keygen -q -Y sign -n cairn-approval@v1 -f "$work/op$i" "$work/s$i/request.txt"
     $run cairn release approve "$id" --signature "$work/s$i/request.txt.sig" --home "$work/s$i"
 done
 has_ticket() { cairn release ticket "$id" --home "$work/s4" -o "$work/recipient/ticket"; }
@@ -200,12 +210,12 @@ show cairn recover --ticket "$work/recipient/ticket" \
     --keys "$work/recipient/request.key" "$work/restored"
 
 tell '9. Is it the same model?'
-sums "$work/restored" >"$work/after.sha256"
-cmp "$work/before.sha256" "$work/after.sha256"
-sed 's/^/  /' "$work/after.sha256" | head -n 10
+sums "$work/restored" >"$aside/after.sha256"
+cmp "$aside/before.sha256" "$aside/after.sha256"
+sed 's/^/  /' "$aside/after.sha256" | head -n 10
 echo '  The SHA-256 of every file is what it was.'
 if [ -n "$reads" ]; then
-    after=$(tesseract --tessdata-dir "$work/restored" "$work/line.tif" - --psm 7 2>/dev/null)
+    after=$(tesseract --tessdata-dir "$work/restored" "$aside/line.tif" - --psm 7 2>/dev/null)
     printf '  and it reads: %s\n' "$after"
     [ "$after" = "$before" ]
 fi
@@ -213,9 +223,10 @@ fi
 tell 'What happened'
 cat <<TXT
 Seven stewards kept a model that none of them could read. The lab and three of
-them were lost for good. Operators of three of the rest approved one request;
-their custodians each let one key share go, to that recipient alone, after
-another steward had signed for knowing it; and the shards of four gave the model
-back, byte for byte. Try next, with --keep: approve with two operators only, and
-see that nothing moves; kill -9 what you like; 'cairn --help'.
+them were lost for good. Operators of three of the rest approved one request, so
+the custodians of all four decided to let their key share go, to that recipient
+alone, after another steward had signed for knowing it; three of those and the
+shards of all four gave the model back, byte for byte. Try next, with --keep: ask
+for another release, approve it with two operators only, and see that nothing
+moves. Or try the tours of README.md, with --network.
 TXT

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -162,6 +163,20 @@ class Offline(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(tree(self.path("restored")), tree(self.model))
 
+    def test_what_the_preamble_tells_a_stranger_is_so(self):
+        import recover
+        self.small_model()
+        self.create()
+        with open(os.path.join(self.shard(3), "shard"), "rb") as f:
+            text = " ".join(f.read(4096).decode().split())
+        with open(os.path.join(self.shard(3), "manifest"), "rb") as f:
+            payload = recover.unpack_all(recover.unpack_all(f.read())[2])
+        t, roots, holders = map(int, re.search(
+            r"payload has at (\d+) t, at (\d+) the roots of all shards, at (\d+) the holders, counting from 0",
+            text).groups())
+        self.assertEqual((payload[t], len(payload[roots]), payload[holders]), (3, 7, []))
+        self.assertEqual({len(root) for root in payload[roots]}, {32})
+
     def foreign(self, files, **more):
         argv, sys.argv = sys.argv, sys.argv[:1] + [str(SEED)]  # It seeds itself when imported.
         import selftest
@@ -183,6 +198,11 @@ class Offline(unittest.TestCase):
             self.assertEqual(tree(self.path(f"r{ragged}")),
                              {p: (hashlib.sha256(d).hexdigest(), m) for p, (d, m) in files.items()})
             shutil.rmtree(dep.folder)
+
+    def test_an_empty_segment_is_refused(self):
+        dep = self.foreign({"a": (self.rng.randbytes(70_000), 0o644)}, hollow=True)
+        done = self.foreign_recover(dep, check=20)
+        self.assertFalse(os.path.exists(self.path("restored", "a")), done.stderr)
 
     def test_wicked_catalogues_write_nothing_outside(self):
         for path in ("../evil", "/tmp/evil-cairn", "b/../../evil", "..", "b//c", "b/", "a/b"):
@@ -672,7 +692,8 @@ class Offline(unittest.TestCase):
         self.put("model.safetensors", good[:-1])
         self.assertIn(("error", "model.safetensors"), self.lint(1))
         self.put("model.safetensors", good)
-        self.put("lfs.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+        for name in ("lfs.bin", "lfs.safetensors"):
+            self.put(name, b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
         self.put("old.pt", b"x")
         self.put("tiny.gguf", b"GGUF" + (3).to_bytes(4, "little") + (1 << 60).to_bytes(8, "little") + bytes(8))
         self.put("model.safetensors.index.json", json.dumps(
@@ -681,6 +702,7 @@ class Offline(unittest.TestCase):
         for want in (("error", "lfs.bin"), ("warning", "old.pt"), ("error", "tiny.gguf"),
                      ("error", "model.safetensors.index.json"), ("warning", "model.safetensors.index.json")):
             self.assertIn(want, found)
+        self.assertEqual(run("deposit", "plan", self.model).stdout.count(" lfs.safetensors: "), 1)
         done = run("deposit", "create", "--offline", self.out, self.model, check=1)
         self.assertIn("Git LFS pointer", done.stderr)
         self.assertFalse(os.path.exists(self.out))

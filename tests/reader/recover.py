@@ -211,7 +211,7 @@ class Manifest:
         need(self.net == net, "header and payload name different networks")
         need(self.deposit == tagged_hash("sha256", "deposit-id", net, author, random),
              "its author speaks for another's deposit: the id is not made of the author's")
-        need(1 <= self.k <= self.n <= 256 and 1 <= self.t <= self.n, "k, n, t make no sense")
+        need(1 <= self.k <= 48 and self.k < self.n <= 64 and 1 <= self.t <= self.n, "k, n, t make no sense")
         need(len(self.roots) == self.n and len(self.commitments) == self.t, "wrong number of roots or commitments")
         need(self.segment_size % LEAF == 0 and 64 << 10 <= self.segment_size <= 64 << 20, "bad segment size")
         need(1 <= self.catalogue_segments <= self.segments, "bad number of catalogue segments")
@@ -512,8 +512,9 @@ def unwrap(message, segment_size):
     need(codec in (0, 1) and 0 < size <= segment_size, f"its codec {codec} is unknown, or it is empty or too long")
     if codec == 1:
         try:
-            declared = zstandard.frame_content_size(plain)      # -1: the frame does not say
-            need(declared in (-1, size), "its zstd frame is of another length")
+            frame = zstandard.get_frame_parameters(plain)
+            need(frame.content_size == size, "its zstd frame is of another length, or does not say")
+            need(frame.window_size <= 8 << 20 and frame.dict_id == 0, "its zstd frame asks for too much")
             plain = zstandard.ZstdDecompressor().decompress(plain, max_output_size=size, allow_extra_data=False)
         except zstandard.ZstdError as e:
             raise Damaged(f"its zstd frame: {e}") from None

@@ -211,6 +211,8 @@ class Deposit:
             places.append((position, len(segments)))
             segments.append(stream[position:position + size])
             position += size
+            if lie.get("hollow") and len(segments) == 1:
+                segments.append(b"")        # says nothing, and is in nobody's way
         for name in sorted(files, key=str.encode):
             data, mode = files[name]
             before = [x for x in places if x[0] <= start] or [(0, 0)]
@@ -339,7 +341,10 @@ def restored(files, out=None):
     for folder, _, names in os.walk(out):
         for name in names:
             path = os.path.join(folder, name)
-            found[os.path.relpath(path, out)] = (read(path), os.stat(path).st_mode & 0o7777)
+            mode = os.stat(path).st_mode & 0o7777
+            os.chmod(path, mode | 0o400)    # whoever is not root may not read all
+            found[os.path.relpath(path, out)] = (read(path), mode)
+            os.chmod(path, mode)
     return found == files
 
 
@@ -513,10 +518,13 @@ def test_wicked_manifests(_):
         check(code == 20 and "no folder has a sound manifest" in said, f"header {place}: {said}")
     for place, value in ((0, 2), (1, [1, 1, 1, 2]), (1, [2, 1, 1, 1]), (2, rng.randbytes(32)), (3, bytes(31)), (3, bytes(32)),
                          (4, bytes(31)), (5, b"label"), (8, 65537), (8, 32768), (8, 128 << 20), (10, 0), (10, 99), (11, 0),
-                         (11, 8), (12, 6), (13, 0), (13, 8), (14, 4097), (14, 8192), (15, [bytes(32)] * 6),
+                         (11, 7), (11, 8), (12, 6), (13, 0), (13, 8), (14, 4097), (14, 8192), (15, [bytes(32)] * 6),
                          (15, [bytes(31)] * 7), (18, []), (18, [b"\1" + bytes(31)] * 3), (19, b""), (22, 1), (23, 1)):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3))
         check(code == 20 and "no folder has a sound manifest" in said, f"payload {place}: {said}")
+    for more in (dict(k=49, n=64), dict(k=40, n=65), dict(k=4, n=4)):
+        code, said, _ = run(make("wicked", **more), range(4), (1, 2, 3))
+        check(code == 20 and said.count("k, n, t make no sense") == 4, said)
     for place, value in ((7, 70_021), (9, 4), (15, [bytes(32)] * 7), (19, bytes(32))):
         code, said, _ = run(make("wicked", payload=put(place, value)), range(4), (1, 2, 3), "--verify")
         check(code == 20, f"payload {place}: {said}")
@@ -732,6 +740,15 @@ def test_wicked_segments(_):
             check("no shard has a sound segment table" in said, said)
         else:
             check("DAMAGED " + dep.folder not in said and "was written like this" in said, f"{name}: {said}")
+    hides = zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * 65536)
+    wide = b"\x28\xb5\x2f\xfd\x80\x78" + struct.pack("<I", 65536) + struct.pack("<I", 65536 << 3 | 3)[:3] + b"x"
+    for name, frame in {"does not say": hides, "asks for too much": wide}.items():  # 32 MiB of history
+        check(zstandard.ZstdDecompressor().decompress(frame, max_output_size=65536) == b"x" * 65536, name)
+        dep = make("wicked", {"a": (b"x" * 70_000, 0o644)}, message=lambda i, m: b"\1" + m[1:5] + frame if i == 0 else m)
+        code, said, _ = run(dep, range(4), (1, 2, 3))
+        check(code == 20 and name in said, said)
+    code, said, _ = run(make("wicked", {"a": (b"1" * 70_000, 0o644)}, hollow=True), range(4), (1, 2, 3))
+    check(code == 20 and "it is empty" in said and not os.path.exists(os.path.join(TEMP, "out", "a")), said)
     code, said, _ = run(make("wicked", {"a": (b"", 0o644)}, no_last_chunk=True), range(4), (1, 2, 3))
     check(code == 20 and "cut short" in said, said)
     for place in (0, 4):
@@ -867,13 +884,13 @@ def test_other_deposits(dep):
         check(code == 0 and restored(again.files), said)
         code, said, _ = run(again, range(4), new[2:5])
         check(code == 20 and "commits to" in said, said)
-    # edges: message of whole chunks; no files; one byte; k = 1; k = n; t = 1; t = n; many shards
-    for files, more in (({"a": (rng.randbytes(16384 - 5), 0o644)}, {}), ({}, {}), ({"a": (b"1", 0)}, dict(k=1, n=1, t=1)),
+    # edges: message of whole chunks; no files; one byte; k = 1; k = n - 1; t = 1; t = n; all shards
+    for files, more in (({"a": (rng.randbytes(16384 - 5), 0o644)}, {}), ({}, {}), ({"a": (b"1", 0)}, dict(k=1, n=2, t=1)),
                         ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=1, n=3, t=3)),
-                        ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=3, n=3, t=2, ragged=True)),
+                        ({"a": (rng.randbytes(200_000), 0o644)}, dict(k=3, n=4, t=2, ragged=True)),
                         ({f"{i:03}": (rng.randbytes(rng.choice((0, 1, 65536, 9_999))), 0o644) for i in range(40)},
                          dict(k=5, n=9, ragged=True)),
-                        ({"a": (rng.randbytes(100_000), 0o644)}, dict(k=40, n=60, t=5))):
+                        ({"a": (rng.randbytes(100_000), 0o644)}, dict(k=48, n=64, t=5))):
         edge = Deposit(fresh("edge"), files, **more)
         for _ in range(3):
             code, said, _ = run(edge, rng.sample(range(edge.n), edge.k), rng.sample(range(1, edge.n + 1), edge.t), "--verify")
@@ -910,6 +927,8 @@ def main():
     finally:
         shutil.rmtree(TEMP, ignore_errors=True)
     print(f"{COUNT} checks in {time.time() - start:.1f} s")
+    if COUNT == 0:
+        sys.exit("selftest: no test has such a name")
 
 
 if __name__ == "__main__":
