@@ -3,7 +3,19 @@
 #include <stdlib.h>
 
 #include "crypto/secret.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_custody.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_desk.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
+#include "replication/steward/steward_votes.h"
 
 int steward_new(struct steward **out, const struct steward_config *config)
 {

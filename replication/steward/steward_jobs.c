@@ -1,36 +1,11 @@
 #include "replication/steward/steward_jobs.h"
 
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_rows.h"
 
 #define JOB_ITEMS      14U
 #define REPORT_ITEMS   3U
 #define SHARD_SIZE_MAX (MERKLE_LEAVES_MAX * LEAF_SIZE)
-
-void steward_range_put(struct canon_writer *w, const struct merkle_range *r)
-{
-    uint32_t len = (uint32_t)merkle_range_nodes_len(r->leaves);
-
-    canon_put_uint(w, r->leaves);
-    canon_put_array(w, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_put_digest(w, &r->nodes[i]);
-    }
-}
-
-void steward_range_get(struct canon_reader *r, struct merkle_range *range)
-{
-    uint32_t len;
-
-    merkle_range_init(range);
-    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
-    len = (uint32_t)merkle_range_nodes_len(range->leaves);
-    canon_array(r, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_digest(r, &range->nodes[i]);
-    }
-    canon_leave(r);
-}
 
 int steward_job_encode(const struct steward_job *job,
                        uint8_t *out,

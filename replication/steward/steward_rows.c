@@ -1,5 +1,9 @@
+#include "replication/steward/steward_rows.h"
+
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_state.h"
 
 #define TIP_ITEMS      10U
 #define SHARD_ITEMS    11U
@@ -22,6 +26,31 @@ void steward_row_put(const struct key *key,
 
     assert(rv == OK);
     core_put(out, key_slice(key), value);
+}
+
+void steward_range_put(struct canon_writer *w, const struct merkle_range *r)
+{
+    uint32_t len = (uint32_t)merkle_range_nodes_len(r->leaves);
+
+    canon_put_uint(w, r->leaves);
+    canon_put_array(w, len);
+    for (uint32_t i = 0; i < len; i++) {
+        canon_put_digest(w, &r->nodes[i]);
+    }
+}
+
+void steward_range_get(struct canon_reader *r, struct merkle_range *range)
+{
+    uint32_t len;
+
+    merkle_range_init(range);
+    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
+    len = (uint32_t)merkle_range_nodes_len(range->leaves);
+    canon_array(r, len);
+    for (uint32_t i = 0; i < len; i++) {
+        canon_digest(r, &range->nodes[i]);
+    }
+    canon_leave(r);
 }
 
 void steward_tip_put(const struct steward *s,
