@@ -122,6 +122,25 @@ int steward_tip_read(struct steward_feed *f,
     return rv;
 }
 
+int steward_feed_info_read(struct steward_feed_info *info,
+                           const struct core_row *row)
+{
+    const struct digest net = {{0}}; /* The row does not have it. */
+    struct steward_feed f;
+    int rv = steward_tip_read(&f, &net, row);
+
+    if (rv == OK) {
+        *info = (struct steward_feed_info){
+            .author = f.tip.author,
+            .incarnation = f.tip.incarnation,
+            .entries = f.tip.seq,
+            .halted = f.halted,
+            .forked = f.forked,
+        };
+    }
+    return rv;
+}
+
 void steward_shard_put(const struct steward *s,
                        const struct steward_deposit *d,
                        struct core_out *out)
