@@ -79,14 +79,6 @@ int shard_file_create(struct shard_file *f,
     return rv;
 }
 
-static bool range_equal(const struct merkle_range *a,
-                        const struct merkle_range *b)
-{
-    return a->leaves == b->leaves &&
-           memcmp(a->nodes, b->nodes,
-                  merkle_range_nodes_len(a->leaves) * DIGEST_SIZE) == 0;
-}
-
 /* Bring range, tree and sums to |want|: from the tree file if it agrees, else
  * from the bytes. */
 static int range_restore(struct shard_file *f, const struct merkle_range *want)
@@ -97,12 +89,12 @@ static int range_restore(struct shard_file *f, const struct merkle_range *want)
     if (rv == OK) {
         rv = shard_leaves_rehash(f, groups, want->leaves);
     }
-    if (rv == OK && range_equal(&f->range, want)) {
+    if (rv == OK && merkle_range_equal(&f->range, want)) {
         return OK;
     }
     merkle_range_init(&f->range);
     rv = shard_leaves_rehash(f, 0, want->leaves);
-    if (rv == OK && !range_equal(&f->range, want)) {
+    if (rv == OK && !merkle_range_equal(&f->range, want)) {
         rv = ERR_MISMATCH;
     }
     return rv;
