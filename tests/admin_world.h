@@ -9,8 +9,8 @@
 
 #include "node/admin/admin.h"
 #include "protocol/custody.h"
+#include "protocol/field.h"
 #include "replication/keys.h"
-#include "replication/steward/steward_rows.h"
 #include "tests/certificate_world.h"
 #include "tests/scratch.h"
 
@@ -193,7 +193,7 @@ static inline void tip_put(const struct digest *id,
     canon_put_uint(&c, 0); /* Bytes. */
     canon_put_digest(&c, &prev);
     canon_put_uint(&c, 0); /* Time. */
-    steward_range_put(&c, &range);
+    field_put_range(&c, &range);
     canon_put_bool(&c, halted);
     canon_put_uint(&c, 0); /* Where it forked. */
     if (forked) {

@@ -28,31 +28,6 @@ void steward_row_put(const struct key *key,
     core_put(out, key_slice(key), value);
 }
 
-void steward_range_put(struct canon_writer *w, const struct merkle_range *r)
-{
-    uint32_t len = (uint32_t)merkle_range_nodes_len(r->leaves);
-
-    canon_put_uint(w, r->leaves);
-    canon_put_array(w, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_put_digest(w, &r->nodes[i]);
-    }
-}
-
-void steward_range_get(struct canon_reader *r, struct merkle_range *range)
-{
-    uint32_t len;
-
-    merkle_range_init(range);
-    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
-    len = (uint32_t)merkle_range_nodes_len(range->leaves);
-    canon_array(r, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_digest(r, &range->nodes[i]);
-    }
-    canon_leave(r);
-}
-
 void steward_tip_put(const struct steward *s,
                      const struct steward_feed *f,
                      struct core_out *out)
@@ -70,7 +45,7 @@ void steward_tip_put(const struct steward *s,
     canon_put_uint(&w, f->bytes);
     canon_put_digest(&w, &t->prev);
     canon_put_uint(&w, t->time_ms);
-    steward_range_put(&w, &t->range);
+    field_put_range(&w, &t->range);
     canon_put_bool(&w, f->halted);
     canon_put_uint(&w, f->fork_seq);
     if (f->forked) {
@@ -102,7 +77,7 @@ int steward_tip_read(struct steward_feed *f,
     got.bytes = canon_uint(&r, INT64_MAX);
     canon_digest(&r, &got.tip.prev);
     got.tip.time_ms = canon_uint(&r, UINT64_MAX);
-    steward_range_get(&r, &got.tip.range);
+    field_range(&r, &got.tip.range);
     canon_require(&r, got.tip.range.leaves == got.tip.seq);
     got.halted = canon_bool(&r);
     got.fork_seq = canon_uint(&r, MERKLE_LEAVES_MAX);
@@ -214,7 +189,7 @@ void steward_progress_put(const struct steward_deposit *d,
     canon_write_init(&w, value, sizeof(value));
     canon_put_array(&w, PROGRESS_ITEMS);
     canon_put_uint(&w, FIELD_VERSION);
-    steward_range_put(&w, range);
+    field_put_range(&w, range);
     steward_row_put(&key, &w, out);
 }
 
@@ -225,7 +200,7 @@ int steward_progress_read(struct merkle_range *range, struct slice value)
     int rv;
 
     field_begin(&r, value);
-    steward_range_get(&r, &got);
+    field_range(&r, &got);
     canon_leave(&r);
     rv = canon_end(&r);
     if (rv == OK) {

@@ -48,9 +48,6 @@ void steward_row_put(const struct key *key,
 /* The row with that key among those of the event; NULL when it is not. */
 const struct core_row *steward_row_find(const struct core_event *ev,
                                         const struct key *key);
-/* A compact range, in rows and in what jobs are told. */
-void steward_range_put(struct canon_writer *w, const struct merkle_range *r);
-void steward_range_get(struct canon_reader *r, struct merkle_range *range);
 
 /* steward_papers.c */
 
