@@ -2,7 +2,6 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "crypto/hash.h"
 #include "crypto/secret.h"
@@ -106,28 +105,6 @@ int custody_home_keys(const char *home,
 
 /* --- The home ------------------------------------------------------------ */
 
-/* Nothing that is there is made anew or written over. */
-static int create_look(const char *home, char *errmsg)
-{
-    static const char *const names[] = {CUSTODY_HOME_KEYS, CUSTODY_HOME_CARD,
-                                        CUSTODY_HOME_STORE,
-                                        CUSTODY_HOME_CHARTER, CUSTODY_HOME_PSK};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = path_join(home, names[i]);
-        bool there = access(path, F_OK) == 0;
-
-        if (there) {
-            errmsg_set(errmsg, "there is a '%s' already", path);
-        }
-        free(path);
-        if (there) {
-            return ERR_EXISTS;
-        }
-    }
-    return OK;
-}
-
 void custody_home_store_id(const struct custody_card *card,
                            uint8_t id[VOLUME_ID_SIZE])
 {
@@ -171,10 +148,13 @@ static int card_write(const char *home,
 
 int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
 {
+    static const char *const names[] = {CUSTODY_HOME_KEYS, CUSTODY_HOME_CARD,
+                                        CUSTODY_HOME_STORE,
+                                        CUSTODY_HOME_CHARTER, CUSTODY_HOME_PSK};
     struct custody_card card = {.sign_pk = {0}};
     struct custody_keys *keys;
     struct rng rng;
-    int rv = create_look(home, errmsg);
+    int rv = home_lacks(home, names, sizeof(names) / sizeof(names[0]), errmsg);
 
     if (rv != OK) {
         return rv;

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "crypto/secret.h"
 #include "protocol/field.h"
@@ -151,6 +152,25 @@ int home_keyfile_read(const char *path,
 }
 
 /* --- The home ------------------------------------------------------------ */
+
+int home_lacks(const char *home,
+               const char *const *names,
+               size_t names_len,
+               char *errmsg)
+{
+    int rv = OK;
+
+    for (size_t i = 0; i < names_len && rv == OK; i++) {
+        char *path = path_join(home, names[i]);
+
+        if (access(path, F_OK) == 0) {
+            errmsg_set(errmsg, "there is a '%s' already", path);
+            rv = ERR_EXISTS;
+        }
+        free(path);
+    }
+    return rv;
+}
 
 int home_create(const char *home, struct slice passphrase, char *errmsg)
 {

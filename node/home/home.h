@@ -32,6 +32,13 @@ MUST_CHECK int home_create(const char *home,
                            struct slice passphrase,
                            char *errmsg);
 
+/* Before a home is made: ERR_EXISTS, naming it, when one of |names| is in the
+ * folder. Nothing that is there is made anew or written over. */
+MUST_CHECK int home_lacks(const char *home,
+                          const char *const *names,
+                          size_t names_len,
+                          char *errmsg);
+
 /* Do the keys ask for a passphrase? ERR_NOTFOUND when there are none. */
 MUST_CHECK int home_is_sealed(const char *home, bool *sealed, char *errmsg);
 
