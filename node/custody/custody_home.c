@@ -7,8 +7,7 @@
 #include "crypto/secret.h"
 #include "protocol/field.h"
 
-#define KEYS_FIELDS   4
-#define KEYS_SIZE_MAX 512U
+#define KEYS_FIELDS 4
 
 /* --- Keys ---------------------------------------------------------------- */
 
@@ -30,8 +29,9 @@ static int keys_encode(const struct custody_keys *keys,
 
 /* The public half of D is computed, never read: a signature under a foreign
  * public key would give the secret away. */
-static int keys_decode(struct custody_keys *keys, struct slice in)
+static int keys_decode(void *out, struct slice in)
 {
+    struct custody_keys *keys = out;
     uint8_t seed[SIGN_SEED_SIZE];
     struct canon_reader r;
     int rv;
@@ -56,13 +56,13 @@ static int keys_write(const char *home,
                       const struct custody_keys *keys,
                       char *errmsg)
 {
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
+    uint8_t *payload = secret_new(HOME_KEYS_PAYLOAD_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
     size_t size = 0;
     int rv = payload == NULL ? errmsg_secret_memory(errmsg) : OK;
 
     if (rv == OK) {
-        rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
+        rv = keys_encode(keys, payload, HOME_KEYS_PAYLOAD_MAX, &size);
         assert(rv == OK);
         rv = home_keyfile_create(path, KEYFILE_CUSTODY, passphrase,
                                  slice_of(payload, size), errmsg);
@@ -77,28 +77,14 @@ int custody_home_keys(const char *home,
                       struct custody_keys **keys,
                       char *errmsg)
 {
-    struct custody_keys *got = secret_new(sizeof(*got));
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
-    size_t size = 0;
-    int rv = got == NULL || payload == NULL ? errmsg_secret_memory(errmsg) : OK;
+    void *got = NULL;
+    int rv = home_keyfile_keys(path, KEYFILE_CUSTODY, passphrase,
+                               sizeof(**keys), keys_decode, &got, errmsg);
 
-    if (rv == OK) {
-        rv = home_keyfile_read(path, KEYFILE_CUSTODY, passphrase, payload,
-                               KEYS_SIZE_MAX, &size, errmsg);
-    }
-    if (rv == OK) {
-        rv = keys_decode(got, slice_of(payload, size));
-        if (rv != OK) {
-            errmsg_set(errmsg, "'%s' holds no keys of this version", path);
-        }
-    }
     free(path);
-    secret_free(payload);
     if (rv == OK) {
         *keys = got;
-    } else {
-        secret_free(got);
     }
     return rv;
 }

@@ -82,5 +82,18 @@ MUST_CHECK int home_keyfile_read(const char *path,
                                  size_t max,
                                  size_t *size,
                                  char *errmsg);
+/* The same for one that holds keys: |decode| takes them from its payload of at
+ * most HOME_KEYS_PAYLOAD_MAX bytes, and |*keys| are |keys_size| bytes of secret
+ * memory; free with secret_free(). Also what |decode| returns, which is said to
+ * be another version, and ERR_NOMEM. */
+#define HOME_KEYS_PAYLOAD_MAX 512U
+MUST_CHECK int home_keyfile_keys(const char *path,
+                                 enum keyfile_purpose purpose,
+                                 struct slice passphrase,
+                                 size_t keys_size,
+                                 int (*decode)(void *keys,
+                                               struct slice payload),
+                                 void **keys,
+                                 char *errmsg);
 
 #endif /* CAIRN_NODE_HOME_H */
