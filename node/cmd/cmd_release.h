@@ -10,6 +10,8 @@ struct release_shown {
     uint8_t *bytes;
     size_t size;
     struct release_request request;
+    /* Covers every field: with charter_fingerprint(), what people compare over
+     * the telephone. */
     struct digest id;
     char *text; /* RELEASE_RENDERED_MAX */
     size_t text_size;
@@ -30,10 +32,6 @@ MUST_CHECK int release_shown_fetch(struct release_shown *s,
                                    const char *id,
                                    char *errmsg);
 void release_shown_free(struct release_shown *s);
-
-/* What a person compares over the telephone: the release id in the form of
- * charter_fingerprint(). It covers every field of the request. */
-#define RELEASE_FINGERPRINT_SIZE 48
 
 /* The fields for --json. */
 json_t *release_shown_json(const struct release_shown *s);
