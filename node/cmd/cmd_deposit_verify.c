@@ -2,7 +2,7 @@
 
 #include "node/base/text.h"
 #include "node/cmd/cmd_admin.h"
-#include "node/cmd/commands.h"
+#include "node/cmd/cmd_deposit.h"
 #include "node/deposit/certificate_file.h"
 
 static unsigned count(uint64_t bits)
