@@ -79,4 +79,8 @@ struct steward {
     uint8_t entry[FEED_ENTRY_MAX];
 };
 
+/* steward_start.c: EV_START. Rows come in portions; with the last one the
+ * machine is started. */
+void steward_start(struct steward *s, const struct core_event *ev);
+
 #endif /* CAIRN_REPLICATION_STEWARD_STATE_H */
