@@ -1,17 +1,20 @@
 #ifndef CAIRN_CRYPTO_IPSEC_H
 #define CAIRN_CRYPTO_IPSEC_H
 
+/* libipsec-mb, for builds that have it: AES-256-GCM for aead.c, and SHA-256 of
+ * many leaves at once for merkle.c. Where there is no manager, for want of the
+ * library or of the processor, both let OpenSSL do the same. */
+
 #if defined(HAVE_IPSEC_MB)
 
 #include <intel-ipsec-mb.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A manager of libipsec-mb with the kernels of this processor, or NULL when
- * the processor lacks AVX2 or AES instructions, the library's self test fails
- * or memory is short: then OpenSSL does the work. A manager's function
- * pointers outlive it; its job queue is for one thread at a time. The caller
- * releases it with free_mb_mgr(). */
+/* A manager with the kernels of this processor, or NULL when the processor
+ * lacks AVX2 or AES instructions, the library's self test fails or memory is
+ * short. Its function pointers outlive it; its job queue is for one thread at a
+ * time. The caller releases it with free_mb_mgr(). */
 static inline IMB_MGR *ipsec_manager_new(void)
 {
     const uint64_t need =

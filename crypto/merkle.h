@@ -74,6 +74,10 @@ void merkle_range_root(const struct merkle_range *r, struct digest *out);
 /* How many entries of r->nodes are in use: the number of one bits. */
 size_t merkle_range_nodes_len(uint64_t leaves);
 
+/* Are they over the same leaves? What is not in use is not looked at. */
+bool merkle_range_equal(const struct merkle_range *a,
+                        const struct merkle_range *b);
+
 /* RFC 6962 inclusion and consistency proofs, as in RFC 9162 2.1.3.2/2.1.4.2.
  * ERR_AUTH when the proof does not lead to the root, ERR_BAD when the numbers
  * are impossible. */

@@ -16,6 +16,14 @@ size_t merkle_range_nodes_len(uint64_t leaves)
     return len;
 }
 
+bool merkle_range_equal(const struct merkle_range *a,
+                        const struct merkle_range *b)
+{
+    return a->leaves == b->leaves &&
+           memcmp(a->nodes, b->nodes,
+                  merkle_range_nodes_len(a->leaves) * DIGEST_SIZE) == 0;
+}
+
 void merkle_range_append(struct merkle_range *r,
                          const struct digest *leaf,
                          merkle_node_cb *cb,

@@ -331,10 +331,11 @@ const struct card *charter_operator(const struct charter *c,
     return NULL;
 }
 
-void charter_fingerprint(const struct digest *net, char out[48])
+void charter_fingerprint(const struct digest *id,
+                         char out[CHARTER_FINGERPRINT_SIZE])
 {
     for (size_t i = 0; i < 8; i++) {
-        uint32_t v = u32be_load(net->bytes + 4 * i) % 100000;
+        uint32_t v = u32be_load(id->bytes + 4 * i) % 100000;
 
         for (size_t at = 6 * i + 5; at > 6 * i; at--) {
             out[at - 1] = (char)('0' + v % 10);

@@ -103,8 +103,11 @@ const struct card *charter_operator(const struct charter *c,
 uint32_t charter_faulty(uint32_t stewards);
 uint32_t charter_quorum(uint32_t stewards);
 
-/* What a human compares over the telephone: the network id as eight groups of
- * five decimal digits, each four bytes of it, big-endian, modulo 100000. */
-void charter_fingerprint(const struct digest *net, char out[48]);
+/* What a human compares over the telephone: the network id, or the id of a
+ * release, as eight groups of five decimal digits, each four bytes of it,
+ * big-endian, modulo 100000. Terminated. */
+#define CHARTER_FINGERPRINT_SIZE 48
+void charter_fingerprint(const struct digest *id,
+                         char out[CHARTER_FINGERPRINT_SIZE]);
 
 #endif /* CAIRN_PROTOCOL_CHARTER_H */

@@ -54,6 +54,31 @@ bool field_hpke_key_is_valid(const uint8_t pk[32])
     return hpke_seal(pk, none, none, NULL, none, &r, out) == OK;
 }
 
+void field_put_range(struct canon_writer *w, const struct merkle_range *range)
+{
+    uint32_t len = (uint32_t)merkle_range_nodes_len(range->leaves);
+
+    canon_put_uint(w, range->leaves);
+    canon_put_array(w, len);
+    for (uint32_t i = 0; i < len; i++) {
+        canon_put_digest(w, &range->nodes[i]);
+    }
+}
+
+void field_range(struct canon_reader *r, struct merkle_range *range)
+{
+    uint32_t len;
+
+    merkle_range_init(range);
+    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
+    len = (uint32_t)merkle_range_nodes_len(range->leaves);
+    canon_array(r, len);
+    for (uint32_t i = 0; i < len; i++) {
+        canon_digest(r, &range->nodes[i]);
+    }
+    canon_leave(r);
+}
+
 void field_put_signature(struct canon_writer *w,
                          const struct sign_key *key,
                          const char *dst,

@@ -1,12 +1,13 @@
 #ifndef CAIRN_PROTOCOL_FIELD_H
 #define CAIRN_PROTOCOL_FIELD_H
 
+#include "crypto/merkle.h"
 #include "crypto/sign.h"
 #include "protocol/canon.h"
 
-/* Fields that several documents have: bounded text, keys, times, and the
- * signature that ends a signed document. Getters note their errors in the
- * reader, as those of canon.h do. */
+/* Fields that several documents have: bounded text, keys, times, compact
+ * ranges, and the signature that ends a signed document. Getters note their
+ * errors in the reader, as those of canon.h do. */
 
 #define FIELD_VERSION    1
 #define FIELD_TIME_MAX   253402300799U /* 9999-12-31T23:59:59Z */
@@ -28,6 +29,11 @@ bool field_is_zero(const uint8_t *bytes, size_t size);
 /* Can anything be sealed to this X25519 key? Low-order points have no secret
  * to share. */
 bool field_hpke_key_is_valid(const uint8_t pk[32]);
+
+/* A compact range is two elements: its leaves, MERKLE_LEAVES_MAX at most, and
+ * an array of exactly the nodes that so many leaves have. */
+void field_put_range(struct canon_writer *w, const struct merkle_range *range);
+void field_range(struct canon_reader *r, struct merkle_range *range);
 
 /* A signed document is an array whose last element is SIGN(key, dst, net, all
  * bytes before that element). Put it, read it, and cut it off to verify. */

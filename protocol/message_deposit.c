@@ -50,39 +50,13 @@ void message_offer_deposit(struct digest *id, const struct message_offer *o)
     manifest_deposit_id(id, &o->net, &o->lab, o->random.bytes);
 }
 
-static void range_put(struct canon_writer *w, const struct merkle_range *range)
-{
-    uint32_t len = (uint32_t)merkle_range_nodes_len(range->leaves);
-
-    canon_put_uint(w, range->leaves);
-    canon_put_array(w, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_put_digest(w, &range->nodes[i]);
-    }
-}
-
-/* Exactly the nodes that so many leaves have, which are at most as many as
- * there is room for. */
-static void range_get(struct canon_reader *r, struct merkle_range *range)
-{
-    uint32_t len;
-
-    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
-    len = (uint32_t)merkle_range_nodes_len(range->leaves);
-    canon_array(r, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_digest(r, &range->nodes[i]);
-    }
-    canon_leave(r);
-}
-
 static void accept_put(struct canon_writer *w, const struct message *m)
 {
     const struct message_accept *b = &m->u.accept;
 
     canon_put_digest(w, &b->deposit_id);
     canon_put_uint(w, b->index);
-    range_put(w, &b->range);
+    field_put_range(w, &b->range);
     canon_put_uint(w, b->final_leaves);
     canon_put_bool(w, b->sealed);
 }
@@ -93,7 +67,7 @@ static void accept_get(struct canon_reader *r, struct message *m)
 
     canon_digest(r, &b->deposit_id);
     b->index = (uint16_t)canon_uint(r, UINT16_MAX);
-    range_get(r, &b->range);
+    field_range(r, &b->range);
     b->final_leaves = canon_uint(r, UINT64_MAX);
     b->sealed = canon_bool(r);
 }
@@ -110,13 +84,13 @@ static bool accept_is_valid(const struct message *m)
 static void cut_put(struct canon_writer *w, const struct message *m)
 {
     canon_put_digest(w, &m->u.cut.deposit_id);
-    range_put(w, &m->u.cut.range);
+    field_put_range(w, &m->u.cut.range);
 }
 
 static void cut_get(struct canon_reader *r, struct message *m)
 {
     canon_digest(r, &m->u.cut.deposit_id);
-    range_get(r, &m->u.cut.range);
+    field_range(r, &m->u.cut.range);
 }
 
 static bool cut_is_valid(const struct message *m)

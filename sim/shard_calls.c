@@ -39,8 +39,7 @@ static bool file_has(const struct sim_shard *s,
         return false;
     }
     file_range(s, range->leaves, &own);
-    return memcmp(own.nodes, range->nodes,
-                  merkle_range_nodes_len(own.leaves) * DIGEST_SIZE) == 0;
+    return merkle_range_equal(&own, range);
 }
 
 static void file_cut(struct sim_shard *s, uint64_t leaves)

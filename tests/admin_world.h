@@ -9,6 +9,7 @@
 
 #include "node/admin/admin.h"
 #include "protocol/custody.h"
+#include "protocol/field.h"
 #include "replication/keys.h"
 #include "tests/certificate_world.h"
 #include "tests/scratch.h"
@@ -172,17 +173,47 @@ static inline void row_put(struct slice key, struct slice value)
     }
 }
 
+/* The row of where a member's feed stands. */
+static inline void tip_put(const struct digest *id,
+                           uint64_t entries,
+                           bool halted,
+                           bool forked)
+{
+    const struct key tip = key_tip(id, 0);
+    const struct digest prev = {{0}};
+    const struct merkle_range range = {.leaves = entries};
+    uint8_t mem[1024];
+    struct slice value;
+    struct canon_writer c;
+
+    canon_write_init(&c, mem, sizeof(mem));
+    canon_put_array(&c, 10);
+    canon_put_uint(&c, 1); /* The version. */
+    canon_put_uint(&c, entries);
+    canon_put_uint(&c, 0); /* Bytes. */
+    canon_put_digest(&c, &prev);
+    canon_put_uint(&c, 0); /* Time. */
+    field_put_range(&c, &range);
+    canon_put_bool(&c, halted);
+    canon_put_uint(&c, 0); /* Where it forked. */
+    if (forked) {
+        canon_put_bin(&c, slice_of("x", 1)); /* The proof. */
+    } else {
+        canon_put_nil(&c);
+    }
+    ck_assert_int_eq(canon_write_end(&c, &value), OK);
+    row_put(key_slice(&tip), value);
+}
+
 /* The entry |seq| of a member's feed; the row of where it stands follows. */
 static inline void entry_put(const struct member *m,
                              uint64_t seq,
                              struct slice bytes)
 {
     const struct key key = key_entry(&m->card.id, 0, seq);
-    const struct key tip = key_tip(&m->card.id, 0);
-    const uint8_t value[] = {0x92, 0x01, (uint8_t)(seq + 1)};
 
     row_put(key_slice(&key), bytes);
-    row_put(key_slice(&tip), slice_of(value, sizeof(value)));
+    tip_put(&m->card.id, seq + 1, false, false);
 }
 
 static inline void receipt_put(uint16_t i)

@@ -144,8 +144,7 @@ static bool range_is(const struct digest *leaves,
     struct merkle_range own;
 
     range_make(leaves, range->leaves, &own);
-    return memcmp(own.nodes, range->nodes,
-                  merkle_range_nodes_len(own.leaves) * DIGEST_SIZE) == 0;
+    return merkle_range_equal(&own, range);
 }
 
 /* --- Stewards: their feeds ----------------------------------------------- */

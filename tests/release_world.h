@@ -3,7 +3,7 @@
 
 #include "protocol/release.h"
 #include "replication/keys.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_state.h"
 #include "tests/steward_feeds.h"
 
 /* Key shares into custody, and releases from request to envelope, in a network

@@ -275,25 +275,16 @@ END_TEST
 /* A feed that goes no further is trouble: our own, and that of who forked. */
 START_TEST(test_admin_feeds_that_ended_are_told)
 {
-    const uint8_t prev[34] = {0xc4, 0x20};
-    const uint8_t head[] = {0x9a, 0x01, 0x00, 0x00};
-    const uint8_t tails[][7] = {{0x00, 0x00, 0x90, 0xc3, 0x00, 0xc0},
-                                {0x00, 0x00, 0x90, 0xc2, 0x00, 0xc4, 0x00}};
     const char *const words[] = {"this node signs nothing", "two entries"};
     const char *const keys[] = {"halted", "forked"};
 
     for (size_t i = 0; i < 2; i++) {
         const struct digest *id = &w->stewards[i == 0 ? 2 : 5].card.id;
-        const struct key tip = key_tip(id, 0);
         json_t *json, *trouble;
         const json_t *f;
-        uint8_t value[64];
         size_t told = 0;
 
-        memcpy(value, head, 4);
-        memcpy(value + 4, prev, 34);
-        memcpy(value + 38, tails[i], 7);
-        row_put(key_slice(&tip), slice_of(value, 44 + i));
+        tip_put(id, 1, i == 0, i == 1);
         json = get("/v1/status", 200);
         trouble = json_object_get(json, "trouble");
         for (size_t j = 0; j < json_array_size(trouble); j++) {

@@ -607,7 +607,7 @@ START_TEST(test_charter_fingerprint)
 {
     struct digest d = {.bytes = {0, 0, 0, 7, 0, 1, 0x86, 0x9f, 0, 1, 0x86, 0xa0,
                                  0xff, 0xff, 0xff, 0xff}};
-    char out[48];
+    char out[CHARTER_FINGERPRINT_SIZE];
 
     d.bytes[31] = 1;
     memset(out, 0x5a, sizeof(out));

@@ -355,6 +355,15 @@ START_TEST(test_merkle_range_resumes_from_a_checkpoint)
         memset(&resumed, 0xa5, sizeof(resumed));
         resumed.leaves = r.leaves;
         memcpy(resumed.nodes, r.nodes, len * sizeof(r.nodes[0]));
+        ck_assert(merkle_range_equal(&r, &resumed));
+        resumed.leaves ^= 1;
+        ck_assert(!merkle_range_equal(&r, &resumed));
+        resumed.leaves ^= 1;
+        if (len > 0) {
+            resumed.nodes[len - 1].bytes[31] ^= 1;
+            ck_assert(!merkle_range_equal(&r, &resumed));
+            resumed.nodes[len - 1].bytes[31] ^= 1;
+        }
         if (cut > 0) {
             expect_equal(range_root(&resumed), plain_tree(0, cut));
         }

@@ -1,6 +1,9 @@
 #include "protocol/canon.h"
 #include "replication/keys.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U

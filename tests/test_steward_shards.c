@@ -2,7 +2,9 @@
 #include "protocol/policy.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_state.h"
 #include "tests/steward_feeds.h"
 
 #define STEWARDS 4U

@@ -1,7 +1,8 @@
 #include "crypto/hash.h"
 #include "protocol/release.h"
 #include "replication/keys.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_votes.h"
 #include "tests/steward_feeds.h"
 
 /* Votes on requests that nobody has made: a steward's machine, and feeds of two

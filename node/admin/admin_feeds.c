@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "node/admin/admin_state.h"
-#include "protocol/field.h"
 #include "replication/keys.h"
 
 /* The feeds, as a status tells of them. */
@@ -13,30 +12,16 @@ struct feed_look {
     bool forked;
 };
 
-/* One row; its items are those of steward_tip_put(). */
-static void tip_look(struct feed_look *f, struct slice value)
+static void feed_count(const struct charter *c,
+                       struct feed_look feeds[CHARTER_MEMBERS_MAX],
+                       const struct steward_feed_info *info)
 {
-    struct canon_reader r;
-    uint64_t entries;
-    bool halted, forked;
-
-    field_begin(&r, value);
-    entries = canon_uint(&r, UINT64_MAX);
-    if (r.error == OK) {
-        f->entries += entries;
-    }
-    for (int i = 0; i < 5; i++) {
-        (void)canon_any(&r); /* bytes, prev, time, range: leaves, nodes */
-    }
-    halted = canon_bool(&r);
-    (void)canon_any(&r); /* fork_seq */
-    forked = !canon_nil(&r);
-    if (forked) {
-        (void)canon_any(&r); /* The proof. */
-    }
-    if (r.error == OK) {
-        f->halted = f->halted || halted;
-        f->forked = f->forked || forked;
+    for (size_t i = 0; i < c->members_len; i++) {
+        if (digest_equal(&c->members[i].card.id, &info->author)) {
+            feeds[i].entries += info->entries;
+            feeds[i].halted = feeds[i].halted || info->halted;
+            feeds[i].forked = feeds[i].forked || info->forked;
+        }
     }
 }
 
@@ -47,7 +32,6 @@ static int feeds_look(const struct admin_view *v,
                       char *errmsg)
 {
     static const uint8_t kind = KEY_TIP;
-    const struct charter *c = v->config->charter;
     uint8_t after[CORE_KEY_MAX];
     size_t after_size = 0;
     int rv;
@@ -57,19 +41,12 @@ static int feeds_look(const struct admin_view *v,
                         slice_of(after, after_size), page, errmsg);
         for (size_t i = 0; rv == OK && i < page->rows_len; i++) {
             const struct core_row *row = &page->rows[i];
-            const struct card *card = NULL;
-            struct digest author;
-            uint32_t incarnation;
+            struct steward_feed_info info;
 
             memcpy(after, row->key.data, row->key.size);
             after_size = row->key.size;
-            if (key_tip_parse(row->key, &author, &incarnation) == OK) {
-                card = charter_member(c, &author);
-            }
-            for (size_t m = 0; m < c->members_len; m++) {
-                if (&c->members[m].card == card) {
-                    tip_look(&feeds[m], row->value);
-                }
+            if (steward_feed_info_read(&info, row) == OK) {
+                feed_count(v->config->charter, feeds, &info);
             }
         }
     } while (rv == OK && !page->last);

@@ -15,7 +15,7 @@
 static json_t *network_json(const struct admin_view *v)
 {
     const struct charter *c = v->config->charter;
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
 
     charter_fingerprint(&v->config->net, fingerprint);
     return json_pack(

@@ -1,7 +1,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "crypto/secret.h"
 #include "node/base/text.h"
@@ -243,28 +242,6 @@ static bool init_parse(struct cli *c, struct config *config)
     return true;
 }
 
-/* Nothing that is there is made anew or written over. */
-static int init_look(const char *home, char *errmsg)
-{
-    static const char *const names[] = {
-        "keys", CONFIG_FILE, SELF_CUSTODY, SELF_DATABASE,
-        "card", "charter",   "network.psk"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = self_path(home, names[i]);
-        bool there = access(path, F_OK) == 0;
-
-        if (there) {
-            errmsg_set(errmsg, "there is a '%s' already", path);
-        }
-        free(path);
-        if (there) {
-            return ERR_EXISTS;
-        }
-    }
-    return OK;
-}
-
 static int custody_get(struct cli *c,
                        uint8_t **data,
                        size_t *size,
@@ -358,11 +335,15 @@ static int init_with(struct cli *c,
                      struct config *config,
                      struct slice passphrase)
 {
+    static const char *const names[] = {
+        "keys", CONFIG_FILE, SELF_CUSTODY, SELF_DATABASE,
+        "card", "charter",   "network.psk"};
     char errmsg[ERRMSG_SIZE] = "";
     uint8_t *custody = NULL;
     size_t size = 0;
     int code;
-    int rv = init_look(c->home, errmsg);
+    int rv =
+        home_lacks(c->home, names, sizeof(names) / sizeof(names[0]), errmsg);
 
     if (rv != OK) {
         return cli_fail(c, EXIT_CODE_FAILED, errmsg,

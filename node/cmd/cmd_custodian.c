@@ -184,7 +184,7 @@ static void status_print_sum(const char *what,
 
 static int status_print(struct cli *c, const struct summary *s)
 {
-    char fingerprint[48] = "", made[TEXT_SIZE];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE] = "", made[TEXT_SIZE];
 
     if (s->pinned) {
         charter_fingerprint(&s->network.net, fingerprint);

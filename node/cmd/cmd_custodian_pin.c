@@ -146,7 +146,7 @@ static int pin_with(struct cli *c,
 {
     const char *given = cli_value(c, "fingerprint");
     char errmsg[ERRMSG_SIZE] = "";
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
     bool same = false;
     int code = EXIT_CODE_OK;
     int rv = custody_pin_check(c->home, card, n, &same, errmsg);

@@ -3,8 +3,8 @@
 
 #include "node/base/text.h"
 #include "node/cmd/cmd_admin.h"
+#include "node/cmd/cmd_deposit.h"
 #include "node/cmd/cmd_deposit_lab.h"
-#include "node/cmd/commands.h"
 
 const struct cli_option cmd_deposit_list_options[] = {
     CMD_ADMIN_OPTION,

@@ -2,7 +2,7 @@
 
 #include "node/base/text.h"
 #include "node/cmd/cmd_admin.h"
-#include "node/cmd/commands.h"
+#include "node/cmd/cmd_deposit.h"
 #include "node/deposit/certificate_file.h"
 
 static unsigned count(uint64_t bits)
@@ -68,7 +68,7 @@ static int verify_json(struct cli *c, const struct certificate_facts *f)
     char manifest[CMD_ID_SIZE];
     char net[CMD_ID_SIZE];
     char lab[CMD_ID_SIZE];
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
     char when[TEXT_SIZE];
 
     charter_fingerprint(&f->net, fingerprint);
@@ -125,7 +125,7 @@ static void verify_print(const struct certificate_facts *f)
     char name[CMD_TEXT_SIZE];
     char text[TEXT_SIZE];
     char shard[TEXT_SIZE];
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
 
     charter_fingerprint(&f->net, fingerprint);
     printf("deposit   %s\n", text_hex(hex, m->deposit_id.bytes, DIGEST_SIZE));

@@ -218,7 +218,7 @@ static int install_print(struct cli *c, const struct self *s)
 {
     const struct charter *charter = s->charter;
     char net[2 * DIGEST_SIZE + 1];
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
 
     text_hex(net, s->net.bytes, DIGEST_SIZE);
     charter_fingerprint(&s->net, fingerprint);

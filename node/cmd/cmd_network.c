@@ -75,7 +75,7 @@ static void members_print(const struct charter *c)
 int network_print(struct cli *c, const struct charter *charter, bool is_signed)
 {
     char net[2 * DIGEST_SIZE + 1];
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
     char when[TEXT_SIZE];
 
     text_hex(net, charter->hash.bytes, DIGEST_SIZE);

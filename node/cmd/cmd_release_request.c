@@ -197,8 +197,8 @@ static int request_print(struct cli *c,
                          const struct release_shown *s)
 {
     char id[CMD_ID_SIZE];
-    char fingerprint[RELEASE_FINGERPRINT_SIZE];
-    char network[RELEASE_FINGERPRINT_SIZE];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
+    char network[CHARTER_FINGERPRINT_SIZE];
     char label[CMD_TEXT_SIZE];
     char expires[TEXT_SIZE];
 

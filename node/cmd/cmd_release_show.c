@@ -109,8 +109,8 @@ json_t *release_shown_json(const struct release_shown *s)
     char manifest[CMD_ID_SIZE];
     char hpke[2 * HPKE_KEY_SIZE + 1];
     char transport[2 * sizeof(r->transport_pk) + 1];
-    char fingerprint[RELEASE_FINGERPRINT_SIZE];
-    char network[RELEASE_FINGERPRINT_SIZE];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
+    char network[CHARTER_FINGERPRINT_SIZE];
     char requested[TEXT_SIZE];
     char expires[TEXT_SIZE];
 
@@ -136,7 +136,7 @@ json_t *release_shown_json(const struct release_shown *s)
 static void show_node(const struct release_shown *s, const json_t *node)
 {
     char text[CMD_TEXT_SIZE];
-    char fingerprint[RELEASE_FINGERPRINT_SIZE];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
 
     charter_fingerprint(&s->id, fingerprint);
     printf("\nfingerprint  %s\n"

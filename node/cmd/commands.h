@@ -16,13 +16,4 @@ int cmd_recover(struct cli *c);
 extern const struct cli_option cmd_status_options[];
 int cmd_status(struct cli *c);
 
-/* Of cmd_deposit, in files of their own. */
-extern const struct cli_option cmd_deposit_list_options[]; /* show's too. */
-extern const struct cli_option cmd_deposit_export_options[];
-int cmd_deposit_list(struct cli *c);
-int cmd_deposit_show(struct cli *c);
-int cmd_deposit_export(struct cli *c);
-int cmd_deposit_verify(struct cli *c);
-int cmd_deposit_verify_file(struct cli *c, const char *path);
-
 #endif /* CAIRN_NODE_COMMANDS_H */

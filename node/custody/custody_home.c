@@ -2,14 +2,12 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "protocol/field.h"
 
-#define KEYS_FIELDS   4
-#define KEYS_SIZE_MAX 512U
+#define KEYS_FIELDS 4
 
 /* --- Keys ---------------------------------------------------------------- */
 
@@ -31,8 +29,9 @@ static int keys_encode(const struct custody_keys *keys,
 
 /* The public half of D is computed, never read: a signature under a foreign
  * public key would give the secret away. */
-static int keys_decode(struct custody_keys *keys, struct slice in)
+static int keys_decode(void *out, struct slice in)
 {
+    struct custody_keys *keys = out;
     uint8_t seed[SIGN_SEED_SIZE];
     struct canon_reader r;
     int rv;
@@ -57,13 +56,13 @@ static int keys_write(const char *home,
                       const struct custody_keys *keys,
                       char *errmsg)
 {
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
+    uint8_t *payload = secret_new(HOME_KEYS_PAYLOAD_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
     size_t size = 0;
     int rv = payload == NULL ? errmsg_secret_memory(errmsg) : OK;
 
     if (rv == OK) {
-        rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
+        rv = keys_encode(keys, payload, HOME_KEYS_PAYLOAD_MAX, &size);
         assert(rv == OK);
         rv = home_keyfile_create(path, KEYFILE_CUSTODY, passphrase,
                                  slice_of(payload, size), errmsg);
@@ -78,55 +77,19 @@ int custody_home_keys(const char *home,
                       struct custody_keys **keys,
                       char *errmsg)
 {
-    struct custody_keys *got = secret_new(sizeof(*got));
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
     char *path = path_join(home, CUSTODY_HOME_KEYS);
-    size_t size = 0;
-    int rv = got == NULL || payload == NULL ? errmsg_secret_memory(errmsg) : OK;
+    void *got = NULL;
+    int rv = home_keyfile_keys(path, KEYFILE_CUSTODY, passphrase,
+                               sizeof(**keys), keys_decode, &got, errmsg);
 
-    if (rv == OK) {
-        rv = home_keyfile_read(path, KEYFILE_CUSTODY, passphrase, payload,
-                               KEYS_SIZE_MAX, &size, errmsg);
-    }
-    if (rv == OK) {
-        rv = keys_decode(got, slice_of(payload, size));
-        if (rv != OK) {
-            errmsg_set(errmsg, "'%s' holds no keys of this version", path);
-        }
-    }
     free(path);
-    secret_free(payload);
     if (rv == OK) {
         *keys = got;
-    } else {
-        secret_free(got);
     }
     return rv;
 }
 
 /* --- The home ------------------------------------------------------------ */
-
-/* Nothing that is there is made anew or written over. */
-static int create_look(const char *home, char *errmsg)
-{
-    static const char *const names[] = {CUSTODY_HOME_KEYS, CUSTODY_HOME_CARD,
-                                        CUSTODY_HOME_STORE,
-                                        CUSTODY_HOME_CHARTER, CUSTODY_HOME_PSK};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = path_join(home, names[i]);
-        bool there = access(path, F_OK) == 0;
-
-        if (there) {
-            errmsg_set(errmsg, "there is a '%s' already", path);
-        }
-        free(path);
-        if (there) {
-            return ERR_EXISTS;
-        }
-    }
-    return OK;
-}
 
 void custody_home_store_id(const struct custody_card *card,
                            uint8_t id[VOLUME_ID_SIZE])
@@ -171,10 +134,13 @@ static int card_write(const char *home,
 
 int custody_home_create(const char *home, struct slice passphrase, char *errmsg)
 {
+    static const char *const names[] = {CUSTODY_HOME_KEYS, CUSTODY_HOME_CARD,
+                                        CUSTODY_HOME_STORE,
+                                        CUSTODY_HOME_CHARTER, CUSTODY_HOME_PSK};
     struct custody_card card = {.sign_pk = {0}};
     struct custody_keys *keys;
     struct rng rng;
-    int rv = create_look(home, errmsg);
+    int rv = home_lacks(home, names, sizeof(names) / sizeof(names[0]), errmsg);
 
     if (rv != OK) {
         return rv;

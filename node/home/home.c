@@ -2,12 +2,12 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "crypto/secret.h"
 #include "protocol/field.h"
 
-#define KEYS_FIELDS   5
-#define KEYS_SIZE_MAX 512U
+#define KEYS_FIELDS 5
 
 /* --- The keys of a member ------------------------------------------------ */
 
@@ -30,8 +30,9 @@ static int keys_encode(const struct home_keys *keys,
 
 /* Public halves are computed, never read: a signature under a foreign public
  * key would give the secret away. */
-static int keys_decode(struct home_keys *keys, struct slice in)
+static int keys_decode(void *out, struct slice in)
 {
+    struct home_keys *keys = out;
     uint8_t seed[SIGN_SEED_SIZE];
     struct canon_reader r;
     int rv;
@@ -171,12 +172,63 @@ int home_keyfile_read(const char *path,
     return rv;
 }
 
+int home_keyfile_keys(const char *path,
+                      enum keyfile_purpose purpose,
+                      struct slice passphrase,
+                      size_t keys_size,
+                      int (*decode)(void *keys, struct slice payload),
+                      void **keys,
+                      char *errmsg)
+{
+    uint8_t *payload = secret_new(HOME_KEYS_PAYLOAD_MAX);
+    void *got = secret_new(keys_size);
+    size_t size = 0;
+    int rv = got == NULL || payload == NULL ? errmsg_secret_memory(errmsg) : OK;
+
+    if (rv == OK) {
+        rv = home_keyfile_read(path, purpose, passphrase, payload,
+                               HOME_KEYS_PAYLOAD_MAX, &size, errmsg);
+    }
+    if (rv == OK) {
+        rv = decode(got, slice_of(payload, size));
+        if (rv != OK) {
+            errmsg_set(errmsg, "'%s' holds no keys of this version", path);
+        }
+    }
+    secret_free(payload);
+    if (rv == OK) {
+        *keys = got;
+    } else {
+        secret_free(got);
+    }
+    return rv;
+}
+
 /* --- The home ------------------------------------------------------------ */
+
+int home_lacks(const char *home,
+               const char *const *names,
+               size_t names_len,
+               char *errmsg)
+{
+    int rv = OK;
+
+    for (size_t i = 0; i < names_len && rv == OK; i++) {
+        char *path = path_join(home, names[i]);
+
+        if (access(path, F_OK) == 0) {
+            errmsg_set(errmsg, "there is a '%s' already", path);
+            rv = ERR_EXISTS;
+        }
+        free(path);
+    }
+    return rv;
+}
 
 int home_create(const char *home, struct slice passphrase, char *errmsg)
 {
     struct home_keys *keys = secret_new(sizeof(*keys));
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
+    uint8_t *payload = secret_new(HOME_KEYS_PAYLOAD_MAX);
     char *path = path_join(home, "keys");
     struct rng rng;
     size_t size = 0;
@@ -190,7 +242,7 @@ int home_create(const char *home, struct slice passphrase, char *errmsg)
         sign_key_init(&keys->node, &rng);
         noise_keypair_init(&keys->transport, &rng);
         scalar_random(&keys->vrf, &rng);
-        rv = keys_encode(keys, payload, KEYS_SIZE_MAX, &size);
+        rv = keys_encode(keys, payload, HOME_KEYS_PAYLOAD_MAX, &size);
         assert(rv == OK);
         rv = home_keyfile_create(path, KEYFILE_NODE, passphrase,
                                  slice_of(payload, size), errmsg);
@@ -205,7 +257,7 @@ int home_is_sealed(const char *home, bool *sealed, char *errmsg)
 {
     char *path = path_join(home, "keys");
     struct keyfile_info info;
-    int rv = home_keyfile_inspect(path, KEYS_SIZE_MAX, &info, errmsg);
+    int rv = home_keyfile_inspect(path, HOME_KEYS_PAYLOAD_MAX, &info, errmsg);
 
     free(path);
     if (rv == OK) {
@@ -219,31 +271,14 @@ int home_keys_read(const char *home,
                    struct home_keys **keys,
                    char *errmsg)
 {
-    struct home_keys *got = secret_new(sizeof(*got));
-    uint8_t *payload = secret_new(KEYS_SIZE_MAX);
     char *path = path_join(home, "keys");
-    size_t size = 0;
-    int rv = OK;
+    void *got = NULL;
+    int rv = home_keyfile_keys(path, KEYFILE_NODE, passphrase, sizeof(**keys),
+                               keys_decode, &got, errmsg);
 
-    if (got == NULL || payload == NULL) {
-        rv = errmsg_secret_memory(errmsg);
-    }
-    if (rv == OK) {
-        rv = home_keyfile_read(path, KEYFILE_NODE, passphrase, payload,
-                               KEYS_SIZE_MAX, &size, errmsg);
-    }
-    if (rv == OK) {
-        rv = keys_decode(got, slice_of(payload, size));
-        if (rv != OK) {
-            errmsg_set(errmsg, "'%s' holds no keys of this version", path);
-        }
-    }
     free(path);
-    secret_free(payload);
     if (rv == OK) {
         *keys = got;
-    } else {
-        secret_free(got);
     }
     return rv;
 }

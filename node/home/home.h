@@ -32,6 +32,13 @@ MUST_CHECK int home_create(const char *home,
                            struct slice passphrase,
                            char *errmsg);
 
+/* Before a home is made: ERR_EXISTS, naming it, when one of |names| is in the
+ * folder. Nothing that is there is made anew or written over. */
+MUST_CHECK int home_lacks(const char *home,
+                          const char *const *names,
+                          size_t names_len,
+                          char *errmsg);
+
 /* Do the keys ask for a passphrase? ERR_NOTFOUND when there are none. */
 MUST_CHECK int home_is_sealed(const char *home, bool *sealed, char *errmsg);
 
@@ -74,6 +81,19 @@ MUST_CHECK int home_keyfile_read(const char *path,
                                  uint8_t *payload,
                                  size_t max,
                                  size_t *size,
+                                 char *errmsg);
+/* The same for one that holds keys: |decode| takes them from its payload of at
+ * most HOME_KEYS_PAYLOAD_MAX bytes, and |*keys| are |keys_size| bytes of secret
+ * memory; free with secret_free(). Also what |decode| returns, which is said to
+ * be another version, and ERR_NOMEM. */
+#define HOME_KEYS_PAYLOAD_MAX 512U
+MUST_CHECK int home_keyfile_keys(const char *path,
+                                 enum keyfile_purpose purpose,
+                                 struct slice passphrase,
+                                 size_t keys_size,
+                                 int (*decode)(void *keys,
+                                               struct slice payload),
+                                 void **keys,
                                  char *errmsg);
 
 #endif /* CAIRN_NODE_HOME_H */

@@ -2,10 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "node/shard/shard_file.h"
-
-/* Leaves read and checked at a time: 1 MiB. */
-#define BATCH_LEAVES 256U
+#include "node/shard/shard_file_private.h"
 
 /* The node over 16 leaf hashes. */
 static void group_hash(const struct digest *leaves, struct digest *out)
@@ -106,8 +103,9 @@ static int read_some(const struct shard_file *f,
     }
     if (skip == 0 && left >= SHARD_TREE_GROUP) {
         uint64_t most = left < covered - at ? left : covered - at;
-        size_t groups = (size_t)(most < BATCH_LEAVES ? most : BATCH_LEAVES) /
-                        SHARD_TREE_GROUP;
+        size_t groups =
+            (size_t)(most < SHARD_BATCH_LEAVES ? most : SHARD_BATCH_LEAVES) /
+            SHARD_TREE_GROUP;
 
         *took = groups * SHARD_TREE_GROUP;
         rv =
@@ -254,7 +252,7 @@ int shard_file_scrub(const struct shard_file *f,
                      void *arg,
                      char *errmsg)
 {
-    uint8_t *mem = malloc((size_t)BATCH_LEAVES * LEAF_SIZE);
+    uint8_t *mem = malloc((size_t)SHARD_BATCH_LEAVES * LEAF_SIZE);
     uint8_t *scratch = malloc(SHARD_FILE_SCRATCH_SIZE);
     struct shard_file hashed = *f;
     int rv = mem == NULL || scratch == NULL ? ERR_NOMEM : OK;
@@ -262,7 +260,7 @@ int shard_file_scrub(const struct shard_file *f,
     hashed.sums.fd = -1;
     for (uint64_t at = 0; at < f->tree.leaves && rv == OK;) {
         uint64_t left = f->tree.leaves - at;
-        uint64_t take = left < BATCH_LEAVES ? left : BATCH_LEAVES;
+        uint64_t take = left < SHARD_BATCH_LEAVES ? left : SHARD_BATCH_LEAVES;
 
         rv = shard_file_read(&hashed, at, take, mem, scratch, errmsg);
         at += take;

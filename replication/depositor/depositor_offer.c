@@ -55,14 +55,6 @@ void depositor_offer_say(struct depositor *d,
 
 /* --- ACCEPT -------------------------------------------------------------- */
 
-static bool ranges_equal(const struct merkle_range *a,
-                         const struct merkle_range *b)
-{
-    return a->leaves == b->leaves &&
-           memcmp(a->nodes, b->nodes,
-                  merkle_range_nodes_len(a->leaves) * sizeof(a->nodes[0])) == 0;
-}
-
 static void cut_say(struct depositor *d,
                     uint16_t index,
                     const struct merkle_range *range,
@@ -97,7 +89,7 @@ static const char *accept_misfit(const struct depositor *d,
         return "more of its shard is final than this journal knows: the "
                "journal is an older copy";
     }
-    if (a->range.leaves == committed && !ranges_equal(&a->range, range)) {
+    if (a->range.leaves == committed && !merkle_range_equal(&a->range, range)) {
         return "it holds other bytes than were committed";
     }
     return NULL;
@@ -141,7 +133,7 @@ static void fill_align(struct depositor *d,
 
     s->leaves = a->range.leaves;
     if (s->aligned || a->range.leaves == a->final_leaves ||
-        ranges_equal(&a->range, &range)) {
+        merkle_range_equal(&a->range, &range)) {
         return;
     }
     if (a->range.leaves <= range.leaves || a->final_leaves > range.leaves) {

@@ -200,6 +200,19 @@ void steward_deposit_info(const struct steward *s,
                           size_t i,
                           struct steward_deposit_info *info);
 
+/* Where a feed stands, from its row (key_tip() of keys.h), for displays: a
+ * machine counts feeds, and who looks at them one by one reads the store. An
+ * error when it is no such row. */
+struct steward_feed_info {
+    struct digest author;
+    uint32_t incarnation;
+    uint64_t entries;
+    bool halted; /* Ours, found ahead of us at others: never appended to. */
+    bool forked; /* Its author signed two histories. */
+};
+MUST_CHECK int steward_feed_info_read(struct steward_feed_info *info,
+                                      const struct core_row *row);
+
 /* What a member takes here, by its index in the charter, for displays. */
 struct steward_member_info {
     uint64_t shard_bytes; /* Of a lab: held and reserved, ... */

@@ -1,5 +1,7 @@
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
 
 /* What ACT_CHECK carries: [[node key, entry without payload], ...]. */
 

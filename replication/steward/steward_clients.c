@@ -1,4 +1,10 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_votes.h"
 
 /* What operators say through the admin API. What must be compared with rows
  * waits in a slot until they are read. */

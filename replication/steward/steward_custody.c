@@ -1,5 +1,10 @@
+#include "replication/steward/steward_custody.h"
+
 #include "crypto/hash.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 bool steward_custody_is_free(const struct steward *s)
 {

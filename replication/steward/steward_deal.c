@@ -1,4 +1,11 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_custody.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 static void deal_refuse(struct steward *s,
                         struct steward_link *l,

@@ -1,6 +1,9 @@
+#include "replication/steward/steward_deposits.h"
+
 #include <stdlib.h>
 
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_state.h"
 
 #define DEPOSITS_FIRST 64U
 

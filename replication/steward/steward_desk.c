@@ -1,4 +1,12 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_desk.h"
+
+#include "replication/keys.h"
+#include "replication/steward/steward_custody.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_votes.h"
 
 /* One release at a time: its rows are read, then each turn takes one thing.
  * What comes in meanwhile makes it due again. */

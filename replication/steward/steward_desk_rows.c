@@ -1,4 +1,9 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_desk.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 /* A release's rows, in the order of the states of the desk: the request, the
  * manifest that it is about, approvals, decisions, and what holds ours. */

@@ -1,4 +1,12 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
+#include "replication/steward/steward_votes.h"
 
 static uint64_t bit_of(size_t i)
 {

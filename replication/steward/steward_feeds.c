@@ -1,4 +1,10 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_feeds.h"
+
+#include "replication/keys.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 static int feed_compare(const struct steward_feed *f,
                         const struct digest *author,

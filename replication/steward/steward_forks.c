@@ -1,5 +1,10 @@
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 /* Proofs in one message. */
 #define PROOFS_MAX (MESSAGE_ENTRIES_MAX / 2)

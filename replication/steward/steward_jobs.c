@@ -1,36 +1,10 @@
 #include "replication/steward/steward_jobs.h"
 
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
 
 #define JOB_ITEMS      14U
 #define REPORT_ITEMS   3U
 #define SHARD_SIZE_MAX (MERKLE_LEAVES_MAX * LEAF_SIZE)
-
-void steward_range_put(struct canon_writer *w, const struct merkle_range *r)
-{
-    uint32_t len = (uint32_t)merkle_range_nodes_len(r->leaves);
-
-    canon_put_uint(w, r->leaves);
-    canon_put_array(w, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_put_digest(w, &r->nodes[i]);
-    }
-}
-
-void steward_range_get(struct canon_reader *r, struct merkle_range *range)
-{
-    uint32_t len;
-
-    merkle_range_init(range);
-    range->leaves = canon_uint(r, MERKLE_LEAVES_MAX);
-    len = (uint32_t)merkle_range_nodes_len(range->leaves);
-    canon_array(r, len);
-    for (uint32_t i = 0; i < len; i++) {
-        canon_digest(r, &range->nodes[i]);
-    }
-    canon_leave(r);
-}
 
 int steward_job_encode(const struct steward_job *job,
                        uint8_t *out,
@@ -47,7 +21,7 @@ int steward_job_encode(const struct steward_job *job,
     canon_put_digest(&w, &job->deposit_id);
     canon_put_uint(&w, job->index);
     canon_put_uint(&w, job->size);
-    steward_range_put(&w, &job->range);
+    field_put_range(&w, &job->range);
     canon_put_uint(&w, job->final_leaves);
     canon_put_digest(&w, &job->root);
     canon_put_uint(&w, job->first_leaf);
@@ -90,7 +64,7 @@ int steward_job_decode(struct steward_job *job, struct slice in)
     canon_digest(&r, &got.deposit_id);
     got.index = (uint16_t)canon_uint(&r, MANIFEST_SHARDS_MAX - 1);
     got.size = canon_uint(&r, SHARD_SIZE_MAX);
-    steward_range_get(&r, &got.range);
+    field_range(&r, &got.range);
     got.final_leaves = canon_uint(&r, MERKLE_LEAVES_MAX);
     canon_digest(&r, &got.root);
     got.first_leaf = canon_uint(&r, MERKLE_LEAVES_MAX);
@@ -120,7 +94,7 @@ int steward_job_report_encode(const struct steward_job_report *r,
     canon_write_init(&w, out, max);
     canon_put_array(&w, REPORT_ITEMS);
     canon_put_uint(&w, FIELD_VERSION);
-    steward_range_put(&w, &r->range);
+    field_put_range(&w, &r->range);
     return field_write_end(&w, size);
 }
 
@@ -131,7 +105,7 @@ int steward_job_report_decode(struct steward_job_report *r, struct slice in)
     int rv;
 
     field_begin(&reader, in);
-    steward_range_get(&reader, &got.range);
+    field_range(&reader, &got.range);
     canon_leave(&reader);
     rv = canon_end(&reader);
     if (rv == OK) {

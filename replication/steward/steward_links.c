@@ -1,6 +1,14 @@
+#include "replication/steward/steward_links.h"
+
 #include <stdlib.h>
 
-#include "replication/steward/steward_internal.h"
+#include "protocol/transport_cert.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
 
 /* --- Saying -------------------------------------------------------------- */
 

@@ -1,4 +1,10 @@
-#include "replication/steward/steward_internal.h"
+#include "protocol/canon.h"
+#include "replication/steward/steward_custody.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
 
 /* The type of a message that is well formed but of no type that we know. */
 static uint64_t type_of(struct slice bytes)

@@ -1,4 +1,11 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
 
 static void offer_refuse(struct steward *s,
                          struct steward_link *l,

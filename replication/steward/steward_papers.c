@@ -1,5 +1,7 @@
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 #define RELEASE_ITEMS  14U
 #define DECISION_ITEMS 6U

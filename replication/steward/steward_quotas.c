@@ -1,5 +1,8 @@
+#include "replication/steward/steward_quotas.h"
+
 #include "protocol/words.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_state.h"
 
 /* What one member may take of this steward, so that none crowds out the
  * others. What it has taken follows from the rows of shards and feeds. */

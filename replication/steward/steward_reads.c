@@ -1,4 +1,8 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_shards.h"
+#include "replication/steward/steward_state.h"
 
 void steward_on_commit(struct steward *s,
                        struct steward_link *l,

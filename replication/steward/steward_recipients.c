@@ -1,5 +1,11 @@
+#include "protocol/transport_cert.h"
 #include "protocol/words.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 /* Links of recipients, who are in no charter: each for one release, and good
  * for its shard and its envelope alone. */

@@ -1,4 +1,9 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_releases.h"
+
+#include "protocol/custody.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 uint32_t steward_member_index(const struct steward *s, const struct digest *id)
 {

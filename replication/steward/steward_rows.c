@@ -1,5 +1,9 @@
+#include "replication/steward/steward_rows.h"
+
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_state.h"
 
 #define TIP_ITEMS      10U
 #define SHARD_ITEMS    11U
@@ -41,7 +45,7 @@ void steward_tip_put(const struct steward *s,
     canon_put_uint(&w, f->bytes);
     canon_put_digest(&w, &t->prev);
     canon_put_uint(&w, t->time_ms);
-    steward_range_put(&w, &t->range);
+    field_put_range(&w, &t->range);
     canon_put_bool(&w, f->halted);
     canon_put_uint(&w, f->fork_seq);
     if (f->forked) {
@@ -73,7 +77,7 @@ int steward_tip_read(struct steward_feed *f,
     got.bytes = canon_uint(&r, INT64_MAX);
     canon_digest(&r, &got.tip.prev);
     got.tip.time_ms = canon_uint(&r, UINT64_MAX);
-    steward_range_get(&r, &got.tip.range);
+    field_range(&r, &got.tip.range);
     canon_require(&r, got.tip.range.leaves == got.tip.seq);
     got.halted = canon_bool(&r);
     got.fork_seq = canon_uint(&r, MERKLE_LEAVES_MAX);
@@ -89,6 +93,25 @@ int steward_tip_read(struct steward_feed *f,
     rv = canon_end(&r);
     if (rv == OK) {
         *f = got;
+    }
+    return rv;
+}
+
+int steward_feed_info_read(struct steward_feed_info *info,
+                           const struct core_row *row)
+{
+    const struct digest net = {{0}}; /* The row does not have it. */
+    struct steward_feed f;
+    int rv = steward_tip_read(&f, &net, row);
+
+    if (rv == OK) {
+        *info = (struct steward_feed_info){
+            .author = f.tip.author,
+            .incarnation = f.tip.incarnation,
+            .entries = f.tip.seq,
+            .halted = f.halted,
+            .forked = f.forked,
+        };
     }
     return rv;
 }
@@ -166,7 +189,7 @@ void steward_progress_put(const struct steward_deposit *d,
     canon_write_init(&w, value, sizeof(value));
     canon_put_array(&w, PROGRESS_ITEMS);
     canon_put_uint(&w, FIELD_VERSION);
-    steward_range_put(&w, range);
+    field_put_range(&w, range);
     steward_row_put(&key, &w, out);
 }
 
@@ -177,7 +200,7 @@ int steward_progress_read(struct merkle_range *range, struct slice value)
     int rv;
 
     field_begin(&r, value);
-    steward_range_get(&r, &got);
+    field_range(&r, &got);
     canon_leave(&r);
     rv = canon_end(&r);
     if (rv == OK) {

@@ -1,4 +1,12 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_shards.h"
+
+#include "replication/keys.h"
+#include "replication/steward/steward_deposits.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
+
+#define STEWARD_EXPIRY_MS 3600000U /* Between looks, clocks being clocks. */
 
 void steward_job_start(const struct steward_job *job,
                        uint64_t id,

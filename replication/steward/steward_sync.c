@@ -1,4 +1,9 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_sync.h"
+
+#include "replication/keys.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_state.h"
 
 static void head_add(struct message_heads *m, const struct feed_tip *t)
 {

@@ -1,5 +1,10 @@
+#include "replication/steward/steward_votes.h"
+
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_rows.h"
+#include "replication/steward/steward_state.h"
 
 /* What the entries of feeds say about releases is kept in rows as they are
  * applied, in whatever order that is; the desk draws the conclusions. What

@@ -1,5 +1,9 @@
 #include "protocol/field.h"
-#include "replication/steward/steward_internal.h"
+#include "replication/keys.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_releases.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_votes.h"
 
 /* What feeds say of releases whose requests are not known here: they may come
  * later, or never. Of each member's votes and holdings the last ones are kept,

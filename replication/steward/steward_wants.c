@@ -1,4 +1,10 @@
-#include "replication/steward/steward_internal.h"
+#include "replication/steward/steward_feeds.h"
+#include "replication/steward/steward_links.h"
+#include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_state.h"
+#include "replication/steward/steward_sync.h"
+
+#define STEWARD_WANT_MS 60000U
 
 /* A message of HEADS is kept as it came, and looked through as we catch up. */
 void steward_on_heads(struct steward *s,

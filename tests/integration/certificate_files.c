@@ -68,7 +68,7 @@ static void put_wicked(void)
 START_TEST(test_certificate_files)
 {
     struct ticket t = {.request = slice_str("request")};
-    char fingerprint[48];
+    char fingerprint[CHARTER_FINGERPRINT_SIZE];
     size_t size = 0;
 
     world_init(&w);
