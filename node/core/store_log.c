@@ -192,12 +192,13 @@ static bool log_last(const char *folder, char name[NAME_SIZE_MAX])
     bool found = false;
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t size = strlen(entry->d_name) + 1;
         unsigned long long number;
 
-        if (strlen(entry->d_name) < NAME_SIZE_MAX &&
-            log_number(entry->d_name, &number) && (!found || number > last) &&
+        if (size <= NAME_SIZE_MAX && log_number(entry->d_name, &number) &&
+            (!found || number > last) &&
             !name_is_empty(folder, entry->d_name)) {
-            (void)snprintf(name, NAME_SIZE_MAX, "%s", entry->d_name);
+            memcpy(name, entry->d_name, size);
             last = number;
             found = true;
         }
