@@ -34,23 +34,27 @@ enum piece_type {
     PIECE_LAST
 };
 
+struct log {
+    uint8_t *data;
+    size_t size;
+};
+
 struct piece {
     unsigned type;
     size_t size; /* Of all of it. */
 };
 
-static uint32_t piece_sum(const uint8_t *mem, size_t size)
+static uint32_t piece_sum(uint8_t *mem, size_t size)
 {
-    uint32_t crc =
-        ~crc32_iscsi((unsigned char *)(uintptr_t)mem, (int)size, UINT32_MAX);
+    uint32_t crc = ~crc32_iscsi(mem, (int)size, UINT32_MAX);
 
     return ((crc >> 15) | (crc << 17)) + CRC_MASK;
 }
 
 /* Does a good piece stand at |at|? */
-static bool piece_read(struct slice log, size_t at, struct piece *p)
+static bool piece_read(struct log log, size_t at, struct piece *p)
 {
-    const uint8_t *head = log.data + at;
+    uint8_t *head = log.data + at;
     size_t room = BLOCK_SIZE - at % BLOCK_SIZE;
     size_t size;
 
@@ -68,7 +72,7 @@ static bool piece_read(struct slice log, size_t at, struct piece *p)
 }
 
 /* Where the first record begins that is not whole; the size when all are. */
-static size_t log_whole(struct slice log)
+static size_t log_whole(struct log log)
 {
     size_t record = 0;
     bool inside = false;
@@ -93,7 +97,7 @@ static size_t log_whole(struct slice log)
 }
 
 /* Is there a sector behind |from| that has nothing but zeros there? */
-static bool log_has_hole(struct slice log, size_t from)
+static bool log_has_hole(struct log log, size_t from)
 {
     for (size_t at = from; at < log.size;) {
         size_t end = (at / SECTOR_SIZE + 1) * SECTOR_SIZE;
@@ -112,7 +116,7 @@ static bool log_has_hole(struct slice log, size_t from)
 
 /* Does a record begin behind |from|? It may do so anywhere: with the head of a
  * piece that was lost went the place of the next. */
-static bool log_goes_on(struct slice log, size_t from)
+static bool log_goes_on(struct log log, size_t from)
 {
     struct piece p;
 
@@ -128,7 +132,7 @@ static bool log_goes_on(struct slice log, size_t from)
 static bool log_cut(int fd, size_t size)
 {
     uint8_t *mem = malloc(size);
-    struct slice log = slice_of(mem, size);
+    struct log log = {.data = mem, .size = size};
     size_t whole;
     bool cut = false;
 
