@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* For LD_PRELOAD: what a process does to files, into the file CAIRN_DISK_LOG,
@@ -26,7 +27,8 @@ enum record_type {
     RECORD_RENAME,     /* path, new path */
     RECORD_LINK,       /* path, new path */
     RECORD_REMOVE,     /* path */
-    RECORD_SYNC        /* inode */
+    RECORD_SYNC,       /* inode, number: begun */
+    RECORD_SYNCED      /* inode, number: done */
 };
 
 struct record {
@@ -34,10 +36,11 @@ struct record {
     uint64_t inode, at;
 };
 
-/* Held while something is done and recorded: the records are in the order of
- * the deeds. */
+/* Held while something is done and recorded, but for syncs: the records are in
+ * the order of the deeds. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
+static uint32_t syncs;
 
 __attribute__((constructor)) static void start(void)
 {
@@ -55,6 +58,14 @@ __attribute__((constructor)) static void start(void)
     }
 }
 
+static struct iovec part(const void *mem, size_t size)
+{
+    struct iovec v = {.iov_len = size};
+
+    memcpy(&v.iov_base, &mem, sizeof(mem)); /* It is only read. */
+    return v;
+}
+
 static void record(enum record_type type,
                    uint64_t inode,
                    uint64_t at,
@@ -69,10 +80,8 @@ static void record(enum record_type type,
                        .size = (uint32_t)size,
                        .inode = inode,
                        .at = at};
-    struct iovec parts[] = {{&r, sizeof(r)},
-                            {(void *)(uintptr_t)path, r.path_size},
-                            {(void *)(uintptr_t)other, r.other_size},
-                            {(void *)(uintptr_t)bytes, size}};
+    struct iovec parts[] = {part(&r, sizeof(r)), part(path, r.path_size),
+                            part(other, r.other_size), part(bytes, size)};
     size_t all = sizeof(r) + r.path_size + r.other_size + size;
     int error = errno;
 
@@ -137,26 +146,26 @@ static int done_open(int at, const char *path, int flags, mode_t mode)
 }
 
 #define OPEN(name)                                                \
-    int name(const char *path, int flags, ...);                   \
-    int name(const char *path, int flags, ...)                    \
+    int name(const char *file, int oflag, ...);                   \
+    int name(const char *file, int oflag, ...)                    \
     {                                                             \
         va_list list;                                             \
         mode_t mode;                                              \
-        va_start(list, flags);                                    \
-        mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0; \
+        va_start(list, oflag);                                    \
+        mode = (oflag & O_CREAT) != 0 ? va_arg(list, mode_t) : 0; \
         va_end(list);                                             \
-        return done_open(AT_FDCWD, path, flags, mode);            \
+        return done_open(AT_FDCWD, file, oflag, mode);            \
     }
 #define OPENAT(name)                                              \
-    int name(int at, const char *path, int flags, ...);           \
-    int name(int at, const char *path, int flags, ...)            \
+    int name(int fd, const char *file, int oflag, ...);           \
+    int name(int fd, const char *file, int oflag, ...)            \
     {                                                             \
         va_list list;                                             \
         mode_t mode;                                              \
-        va_start(list, flags);                                    \
-        mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0; \
+        va_start(list, oflag);                                    \
+        mode = (oflag & O_CREAT) != 0 ? va_arg(list, mode_t) : 0; \
         va_end(list);                                             \
-        return done_open(at, path, flags, mode);                  \
+        return done_open(fd, file, oflag, mode);                  \
     }
 
 OPEN(open)
@@ -179,13 +188,14 @@ static void temp_name(char *path, size_t behind)
     }
 }
 
-int mkostemp(char *path, int flags)
+int mkostemp(char *template, int flags)
 {
     int fd;
 
     do {
-        temp_name(path, 0);
-        fd = done_open(AT_FDCWD, path, flags | O_RDWR | O_CREAT | O_EXCL, 0600);
+        temp_name(template, 0);
+        fd = done_open(AT_FDCWD, template, flags | O_RDWR | O_CREAT | O_EXCL,
+                       0600);
     } while (fd < 0 && errno == EEXIST);
     return fd;
 }
@@ -211,38 +221,38 @@ int mkdir(const char *path, mode_t mode)
     return done_mkdir(AT_FDCWD, path, mode);
 }
 
-int mkdirat(int at, const char *path, mode_t mode)
+int mkdirat(int fd, const char *path, mode_t mode)
 {
-    return done_mkdir(at, path, mode);
+    return done_mkdir(fd, path, mode);
 }
 
-char *mkdtemp(char *path)
+char *mkdtemp(char *template)
 {
     int rv;
 
     do {
-        temp_name(path, 0);
-        rv = done_mkdir(AT_FDCWD, path, 0700);
+        temp_name(template, 0);
+        rv = done_mkdir(AT_FDCWD, template, 0700);
     } while (rv < 0 && errno == EEXIST);
-    return rv == 0 ? path : NULL;
+    return rv == 0 ? template : NULL;
 }
 
 /* --- Bytes ---------------------------------------------------------------- */
 
-ssize_t write(int fd, const void *mem, size_t size)
+ssize_t write(int fd, const void *buf, size_t n)
 {
     uint64_t inode;
     ssize_t put;
 
     if (log_fd < 0 || !inode_of(fd, &inode)) {
-        return syscall(SYS_write, fd, mem, size);
+        return syscall(SYS_write, fd, buf, n);
     }
     pthread_mutex_lock(&mutex);
-    put = syscall(SYS_write, fd, mem, size);
+    put = syscall(SYS_write, fd, buf, n);
     if (put > 0) {
         record(RECORD_WRITE, inode,
                (uint64_t)(syscall(SYS_lseek, fd, 0, SEEK_CUR) - put), "", "",
-               mem, (size_t)put);
+               buf, (size_t)put);
     }
     pthread_mutex_unlock(&mutex);
     return put;
@@ -262,14 +272,14 @@ static ssize_t done_pwrite(int fd, const void *mem, size_t size, off_t at)
     return put;
 }
 
-ssize_t pwrite(int fd, const void *mem, size_t size, off_t at)
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
 {
-    return done_pwrite(fd, mem, size, at);
+    return done_pwrite(fd, buf, n, offset);
 }
 
-ssize_t pwrite64(int fd, const void *mem, size_t size, off_t at)
+ssize_t pwrite64(int fd, const void *buf, size_t n, off_t offset)
 {
-    return done_pwrite(fd, mem, size, at);
+    return done_pwrite(fd, buf, n, offset);
 }
 
 static int done_cut(int fd, off_t size)
@@ -286,28 +296,36 @@ static int done_cut(int fd, off_t size)
     return rv;
 }
 
-int ftruncate(int fd, off_t size)
+int ftruncate(int fd, off_t length)
 {
-    return done_cut(fd, size);
+    return done_cut(fd, length);
 }
 
-int ftruncate64(int fd, off_t size)
+int ftruncate64(int fd, off_t length)
 {
-    return done_cut(fd, size);
+    return done_cut(fd, length);
 }
 
 /* --- Syncs ---------------------------------------------------------------- */
 
-/* Nobody cuts the power of this machine: the sync is recorded, not done. */
+/* The power of this machine is not cut: a sync is recorded, and not done, but
+ * takes its time. */
 static int done_sync(int fd)
 {
+    static const struct timespec time = {.tv_nsec = 2000000};
+    uint64_t number = (uint64_t)getpid() << 32;
     uint64_t inode = 0;
 
     if (!inode_of(fd, &inode)) {
         return (int)syscall(SYS_fsync, fd);
     }
     pthread_mutex_lock(&mutex);
-    record(RECORD_SYNC, inode, 0, "", "", "", 0);
+    number += ++syncs;
+    record(RECORD_SYNC, inode, number, "", "", "", 0);
+    pthread_mutex_unlock(&mutex);
+    (void)nanosleep(&time, NULL);
+    pthread_mutex_lock(&mutex);
+    record(RECORD_SYNCED, inode, number, "", "", "", 0);
     pthread_mutex_unlock(&mutex);
     return 0;
 }
@@ -317,9 +335,9 @@ int fsync(int fd)
     return done_sync(fd);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
-    return done_sync(fd);
+    return done_sync(fildes);
 }
 
 /* --- Names ---------------------------------------------------------------- */
@@ -351,43 +369,41 @@ static int done_name(enum record_type type,
     return rv;
 }
 
-int rename(const char *path, const char *other)
+int rename(const char *old, const char *new)
 {
-    return done_name(RECORD_RENAME, SYS_renameat2, AT_FDCWD, path, AT_FDCWD,
-                     other, 0);
-}
-
-int renameat(int at, const char *path, int other_at, const char *other)
-{
-    return done_name(RECORD_RENAME, SYS_renameat2, at, path, other_at, other,
+    return done_name(RECORD_RENAME, SYS_renameat2, AT_FDCWD, old, AT_FDCWD, new,
                      0);
 }
 
-int renameat2(int at,
-              const char *path,
-              int other_at,
-              const char *other,
+int renameat(int oldfd, const char *old, int newfd, const char *new)
+{
+    return done_name(RECORD_RENAME, SYS_renameat2, oldfd, old, newfd, new, 0);
+}
+
+int renameat2(int oldfd,
+              const char *old,
+              int newfd,
+              const char *new,
               unsigned flags)
 {
-    return done_name(RECORD_RENAME, SYS_renameat2, at, path, other_at, other,
+    return done_name(RECORD_RENAME, SYS_renameat2, oldfd, old, newfd, new,
                      flags);
 }
 
-int link(const char *path, const char *other)
+int link(const char *from, const char *to)
 {
-    return done_name(RECORD_LINK, SYS_linkat, AT_FDCWD, path, AT_FDCWD, other,
-                     0);
+    return done_name(RECORD_LINK, SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-int unlink(const char *path)
+int unlink(const char *name)
 {
-    return done_name(RECORD_REMOVE, SYS_unlinkat, AT_FDCWD, path, 0, NULL, 0);
+    return done_name(RECORD_REMOVE, SYS_unlinkat, AT_FDCWD, name, 0, NULL, 0);
 }
 
-int unlinkat(int at, const char *path, int flags)
+int unlinkat(int fd, const char *name, int flag)
 {
-    return done_name(RECORD_REMOVE, SYS_unlinkat, at, path, 0, NULL,
-                     (unsigned)flags);
+    return done_name(RECORD_REMOVE, SYS_unlinkat, fd, name, 0, NULL,
+                     (unsigned)flag);
 }
 
 int rmdir(const char *path)

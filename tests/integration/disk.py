@@ -12,14 +12,34 @@ import stat
 import struct
 
 HEAD = struct.Struct("=IIIIQQ")
-CREATE, FOLDER, WRITE, CUT, RENAME, LINK, REMOVE, SYNC = range(1, 9)
+CREATE, FOLDER, WRITE, CUT, RENAME, LINK, REMOVE, SYNC, SYNCED = range(1, 10)
 PAGE = 4096
 
 
-class File:
+class Node:
+    """A file or folder: what of it is durable, and what was done since."""
+
+    def __init__(self, mode):
+        self.mode, self.pending, self.deeds = mode, [], 0
+
+    def do(self, deed):
+        self.pending.append(deed)
+        self.deeds += 1
+
+    def sync(self, deeds):
+        """The first so many of all that was ever done to it are durable."""
+        most = max(0, deeds - (self.deeds - len(self.pending)))
+        for deed in self.pending[:most]:
+            self.make(deed)
+        del self.pending[:most]
+
+
+class File(Node):
+    """Its deeds are (offset, bytes) or (size, None)."""
+
     def __init__(self, data=b"", mode=0o600):
-        self.data, self.size, self.mode = bytearray(data), len(data), mode
-        self.pending = []  # (offset, bytes) or (size, None)
+        super().__init__(mode)
+        self.data, self.size = bytearray(data), len(data)
 
     def put(self, offset, data):
         if data is None:
@@ -29,14 +49,12 @@ class File:
         if data is not None:
             self.data[offset:offset + len(data)] = data
 
-    def write(self, offset, data):
-        self.pending.append((offset, data))
-        self.size = offset if data is None else max(self.size, offset + len(data))
+    def make(self, deed):
+        self.put(*deed)
 
-    def sync(self):
-        for offset, data in self.pending:
-            self.put(offset, data)
-        self.pending = []
+    def write(self, offset, data):
+        self.do((offset, data))
+        self.size = offset if data is None else max(self.size, offset + len(data))
 
     def cut(self, chance):
         for offset, data in self.pending:
@@ -51,30 +69,29 @@ class File:
             self.put(self.size, None)
 
 
-class Folder:
-    def __init__(self, mode=0o700):
-        self.now, self.kept, self.pending, self.mode = {}, {}, [], mode
+class Folder(Node):
+    """Its deeds are lists of names and what they are of from then on, or None: each happens whole."""
 
-    def change(self, *changes):
-        """Names and what they are of now on, or None, all at once."""
-        for name, what in changes:
-            self._change(self.now, name, what)
-        self.pending.append(changes)
+    def __init__(self, mode=0o700):
+        super().__init__(mode)
+        self.now, self.kept = {}, {}
 
     @staticmethod
-    def _change(names, name, what):
-        names.pop(name, None)
-        if what is not None:
-            names[name] = what
+    def _change(names, changes):
+        for name, what in changes:
+            names.pop(name, None)
+            if what is not None:
+                names[name] = what
 
-    def sync(self, most=None):
-        for changes in self.pending[:most]:
-            for name, what in changes:
-                self._change(self.kept, name, what)
-        self.pending = []
+    def make(self, deed):
+        self._change(self.kept, deed)
+
+    def change(self, *changes):
+        self._change(self.now, changes)
+        self.do(changes)
 
     def cut(self, chance):
-        self.sync(chance.randint(0, len(self.pending)))
+        self.sync(self.deeds - chance.randint(0, len(self.pending)))
 
 
 class Disk:
@@ -90,7 +107,7 @@ class Disk:
 
     def _scan(self):
         """What is there now is durable."""
-        self.inodes = {}
+        self.inodes, self.syncs = {}, {}  # Number of a sync under way -> how many deeds it covers.
         self.top = self._take(self.root)
         with open(self.log, "wb"):
             pass
@@ -139,7 +156,9 @@ class Disk:
         elif kind in (WRITE, CUT) and known is not None:
             known.write(at, data if kind == WRITE else None)
         elif kind == SYNC and known is not None:
-            known.sync()
+            self.syncs[at] = known.deeds
+        elif kind == SYNCED and known is not None:
+            known.sync(self.syncs.pop(at))
         elif kind == REMOVE and folder is not None:
             folder.change((name, None))
         elif kind in (RENAME, LINK) and folder is not None:
