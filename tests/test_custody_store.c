@@ -372,6 +372,21 @@ START_TEST(test_custody_store_clears_up)
 }
 END_TEST
 
+/* A row that a killed process left may not be durable yet: the store opens only
+ * when it is, for it is not written again. */
+START_TEST(test_custody_store_makes_durable_what_it_finds)
+{
+    put("a", "one");
+    custody_store_close(store);
+    store = NULL;
+    sync_errno = EIO;
+    ck_assert_int_eq(try_open(store_id, store_key), ERR_IO);
+    sync_errno = 0;
+    ck_assert_int_eq(try_open(store_id, store_key), OK);
+    is("a", "one");
+}
+END_TEST
+
 /* A store that is not there is an error, never one without rows: no folder, an
  * empty one (a disk that is not mounted), another custodian's. */
 START_TEST(test_custody_store_wants_its_folder)
@@ -455,6 +470,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_custody_store_full);
     tcase_add_test(tc, test_custody_store_room);
     tcase_add_test(tc, test_custody_store_clears_up);
+    tcase_add_test(tc, test_custody_store_makes_durable_what_it_finds);
     tcase_add_test(tc, test_custody_store_wants_its_folder);
     tcase_add_test(tc, test_custody_store_loses_its_folder);
     tcase_add_test(tc, test_custody_store_is_for_one);

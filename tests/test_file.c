@@ -5,11 +5,24 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "crypto/secret.h"
 #include "node/base/file.h"
 #include "tests/scratch.h"
+
+/* Syncs of the one file that is watched. */
+static ino_t watched;
+static unsigned watched_syncs;
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    watched_syncs += fstat(fd, &st) == 0 && st.st_ino == watched ? 1 : 0;
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static char errmsg[ERRMSG_SIZE];
 static uint8_t *data;
@@ -400,6 +413,24 @@ START_TEST(test_folder_make)
 }
 END_TEST
 
+/* A folder that is there may be of a process that was killed before it synced
+ * the name: that is done again, whether something is made below or not. */
+START_TEST(test_folder_there_is_synced)
+{
+    struct stat st;
+
+    ck_assert_int_eq(mkdir(scratch_path("a"), 0700), 0);
+    ck_assert_int_eq(mkdir(scratch_path("a/b"), 0700), 0);
+    ck_assert_int_eq(stat(scratch_path("a"), &st), 0);
+    watched = st.st_ino;
+    watched_syncs = 0;
+    ck_assert_int_eq(folder_make(scratch_path("a/b/c"), 0700, errmsg), OK);
+    ck_assert_uint_eq(watched_syncs, 1);
+    ck_assert_int_eq(folder_make(scratch_path("a/b"), 0700, errmsg), OK);
+    ck_assert_uint_eq(watched_syncs, 2);
+}
+END_TEST
+
 /* A file in the way is told, and so is a folder that is none. */
 START_TEST(test_folder_refusals)
 {
@@ -561,6 +592,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_file_write_read_only_disk);
     tcase_add_test(tc, test_file_write_full);
     tcase_add_test(tc, test_folder_make);
+    tcase_add_test(tc, test_folder_there_is_synced);
     tcase_add_test(tc, test_folder_refusals);
     tcase_add_test(tc, test_file_lock);
     tcase_add_test(tc, test_file_lock_removed);

@@ -610,6 +610,130 @@ START_TEST(test_store_torn_end_of_the_log_is_fine)
 }
 END_TEST
 
+static void put_large(const char *key, size_t size)
+{
+    static uint8_t value[CORE_VALUE_MAX];
+
+    memset(value, 'v', sizeof(value));
+    ck_assert_int_eq(put(slice_str(key), slice_of(value, size)), OK);
+}
+
+static off_t log_size(void)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(file_like(".log"), &st), 0);
+    return st.st_size;
+}
+
+static void zeros_put(const char *file, off_t from, off_t to)
+{
+    static const uint8_t zeros[2 * CORE_VALUE_MAX];
+    int fd = open(file, O_RDWR);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_lt(from, to);
+    ck_assert_int_eq(pwrite(fd, zeros, (size_t)(to - from), from), to - from);
+    close(fd);
+}
+
+#define PAGE 4096
+
+/* The log has grown by its last record, and some pages of it are not there: a
+ * file system gives zeros for them. Up to which page it came, or which one is
+ * missing: the store opens with all before, and goes on. */
+static void tear_at(size_t size, int nth, bool all_behind)
+{
+    off_t from;
+    off_t to;
+    off_t lost;
+    off_t end;
+
+    start();
+    ck_assert_int_eq(put_text("a", "1"), OK);
+    ck_assert_int_eq(put_text("b", "2"), OK);
+    from = log_size();
+    put_large("torn", size);
+    to = log_size();
+    power_cut();
+    lost = nth == 0 ? from : (from / PAGE + nth) * PAGE;
+    end = all_behind ? to : (lost / PAGE + 1) * PAGE;
+    ck_assert_int_lt(lost, to);
+    zeros_put(file_like(".log"), lost, end < to ? end : to);
+    ck_assert_msg(try_open(0) == OK, "%s", errmsg);
+    ck_assert_str_eq(listing("", 10), "a,b,.");
+    ck_assert_int_eq(put_text("c", "3"), OK);
+    restart();
+    ck_assert_str_eq(listing("", 10), "a,b,c,.");
+    stop();
+    scratch_remove();
+    scratch_make();
+}
+
+START_TEST(test_store_log_that_ends_in_zeros_is_fine)
+{
+    for (int nth = 0; nth < 2; nth++) {
+        tear_at(5000, nth, true);
+        tear_at(5000, nth, false);
+    }
+    for (int nth = 0; nth < 15; nth += 2) {
+        tear_at(60000, nth, true);
+        tear_at(60000, nth, false);
+    }
+}
+END_TEST
+
+/* A last record that is all there and wrong, or zeros with a record behind
+ * them, are no work of a power cut: nothing is cut off. */
+START_TEST(test_store_log_with_other_damage_is_refused)
+{
+    off_t size;
+
+    start();
+    put_large("a", 9000);
+    power_cut();
+    size = log_size();
+    flip_byte(file_like(".log"), 5000);
+    refused(ERR_BAD, "restore it from a backup");
+    ck_assert_int_eq(log_size(), size);
+    flip_byte(file_like(".log"), 5000);
+    ck_assert_int_eq(try_open(0), OK);
+    put_large("b", 9000);
+    ck_assert_int_eq(put_text("c", "3"), OK);
+    stop();
+    size = log_size();
+    zeros_put(file_like(".log"), PAGE, (off_t)2 * PAGE);
+    refused(ERR_BAD, "restore it from a backup");
+    ck_assert_int_eq(log_size(), size);
+}
+END_TEST
+
+/* The MANIFEST is a log too. */
+START_TEST(test_store_manifest_that_ends_in_zeros_is_fine)
+{
+    /* A sum, the length 8192, and the first byte of what should follow. */
+    static const uint8_t head[] = {1, 2, 3, 4, 0x00, 0x20, 1, 'x'};
+    struct stat st;
+    off_t end;
+    int fd;
+
+    start();
+    ck_assert_int_eq(put_text("a", "1"), OK);
+    restart();
+    power_cut();
+    ck_assert_int_eq(stat(file_like("MANIFEST-"), &st), 0);
+    end = st.st_size;
+    ck_assert_int_eq(truncate(file_like("MANIFEST-"), end + 9000), 0);
+    fd = open(file_like("MANIFEST-"), O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pwrite(fd, head, sizeof(head), end), sizeof(head));
+    close(fd);
+    ck_assert_msg(try_open(0) == OK, "%s", errmsg);
+    ck_assert_str_eq(listing("", 10), "a,.");
+    stop();
+}
+END_TEST
+
 /* Other damage: the manifest, the name of the manifest. */
 START_TEST(test_store_damaged_manifest_is_refused)
 {
@@ -1021,6 +1145,9 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_store_create_takes_nobodys_place);
     tcase_add_test(tc, test_store_damaged_log_is_refused);
     tcase_add_test(tc, test_store_torn_end_of_the_log_is_fine);
+    tcase_add_test(tc, test_store_log_that_ends_in_zeros_is_fine);
+    tcase_add_test(tc, test_store_log_with_other_damage_is_refused);
+    tcase_add_test(tc, test_store_manifest_that_ends_in_zeros_is_fine);
     tcase_add_test(tc, test_store_damaged_manifest_is_refused);
     tcase_add_test(tc, test_store_later_format_is_refused);
     tcase_add_test(tc, test_store_foreign_database_is_refused);

@@ -88,7 +88,7 @@ MUST_CHECK int file_write_at(int fd,
                              const uint8_t *data,
                              size_t size);
 
-/* Create |path| (parents too) with |mode|; fine when it is there. */
+/* Create |path| (parents too) with |mode|, durably; fine when it is there. */
 MUST_CHECK int folder_make(const char *path, mode_t mode, char *errmsg);
 /* fsync a folder, so that names in it survive. */
 MUST_CHECK int folder_sync(const char *path, char *errmsg);

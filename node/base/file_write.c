@@ -239,42 +239,50 @@ int folder_sync(const char *path, char *errmsg)
     return rv;
 }
 
-/* Make one folder whose parent is there. */
-static int folder_make_one(const char *path, mode_t mode, char *errmsg)
+/* Sync the folder that |path| stands in. */
+static int parent_sync(const char *path, char *errmsg)
 {
-    struct stat st;
-    char *parent;
-    int rv;
+    char *parent = path_folder(path);
+    int rv = folder_sync(parent, errmsg);
 
-    if (mkdir(path, S_IRWXU) != 0) {
-        if (errno != EEXIST) {
-            return file_error(errmsg, "make folder", path);
-        }
-        if (stat(path, &st) != 0) {
-            return file_error(errmsg, "make folder", path);
-        }
-        if (!S_ISDIR(st.st_mode)) {
-            errmsg_set(errmsg,
-                       "'%s' is in the way of a folder; move it or choose "
-                       "another name",
-                       path);
-            return ERR_EXISTS;
-        }
-        return OK;
-    }
-    /* Not by mkdir(), which the umask cuts. */
-    if (chmod(path, mode) != 0 && errno != EPERM) {
-        return file_error(errmsg, "make folder", path);
-    }
-    parent = path_folder(path);
-    rv = folder_sync(parent, errmsg);
     free(parent);
     return rv;
+}
+
+/* Make one folder whose parent is there; *made says whether it was not there
+ * before. */
+static int folder_make_one(const char *path,
+                           mode_t mode,
+                           bool *made,
+                           char *errmsg)
+{
+    struct stat st;
+
+    *made = mkdir(path, S_IRWXU) == 0;
+    if (*made) {
+        /* Not by mkdir(), which the umask cuts. */
+        if (chmod(path, mode) != 0 && errno != EPERM) {
+            return file_error(errmsg, "make folder", path);
+        }
+        return parent_sync(path, errmsg);
+    }
+    if (errno != EEXIST || stat(path, &st) != 0) {
+        return file_error(errmsg, "make folder", path);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        errmsg_set(errmsg,
+                   "'%s' is in the way of a folder; move it or choose another "
+                   "name",
+                   path);
+        return ERR_EXISTS;
+    }
+    return OK;
 }
 
 int folder_make(const char *path, mode_t mode, char *errmsg)
 {
     char *part = strdup(path);
+    char *there = NULL; /* What the deepest that was there stands in. */
     int rv = OK;
 
     if (part == NULL) {
@@ -284,12 +292,23 @@ int folder_make(const char *path, mode_t mode, char *errmsg)
         size_t size = strcspn(p, "/");
         size_t slashes = strspn(p + size, "/");
         char after = p[size];
+        bool made = false;
 
         p[size] = '\0';
-        rv = folder_make_one(part, mode, errmsg);
+        rv = folder_make_one(part, mode, &made, errmsg);
+        if (rv == OK && !made) {
+            free(there);
+            there = path_join(part, "..");
+        }
         p[size] = after;
         p += size + slashes;
     }
+    /* Who made that may not have synced its name yet, or was killed before. One
+     * that we cannot read is not of our making. */
+    if (rv == OK && there != NULL && access(there, R_OK) == 0) {
+        rv = folder_sync(there, errmsg);
+    }
+    free(there);
     free(part);
     return rv;
 }

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "node/base/text.h"
+#include "node/core/store_log.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -46,7 +47,8 @@ static rocksdb_options_t *options_new(void)
 
     rocksdb_options_set_paranoid_checks(o, 1);
     /* Only the end of a log may be torn. Other modes drop what was synced
-     * behind a damaged record, and say nothing. */
+     * behind a damaged record, and say nothing. What this one does not take for
+     * a torn end is in store_log.h. */
     rocksdb_options_set_wal_recovery_mode(
         o, rocksdb_tolerate_corrupted_tail_records_recovery);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
@@ -201,6 +203,12 @@ static int db_open(struct store_db *d, bool create, char *errmsg)
     rocksdb_options_set_create_if_missing(d->options, create);
     rocksdb_options_set_error_if_exists(d->options, create);
     db = rocksdb_open(d->options, d->path, &words);
+    if (words != NULL && words_begin(words, "Corruption") &&
+        store_log_mend(d->path)) {
+        rocksdb_free(words);
+        words = NULL;
+        db = rocksdb_open(d->options, d->path, &words);
+    }
     if (words != NULL) {
         return open_error(d, words, errmsg);
     }

@@ -130,6 +130,11 @@ int custody_store_open(struct custody_store **out,
     if (rv == OK) {
         rv = names_each(folder, on_temp, s, errmsg);
     }
+    if (rv == OK) {
+        /* A process that was killed between the two may have left a row whose
+         * name is not synced, and what is read here counts as said. */
+        rv = folder_sync(folder, errmsg);
+    }
     if (rv != OK) {
         goto err;
     }

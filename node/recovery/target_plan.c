@@ -35,6 +35,22 @@ static int hash_fd(int fd, struct digest *out)
     return got == 0 ? OK : ERR_IO;
 }
 
+/* A run that was killed may have left the file before its name was synced, and
+ * this one is to end with all of them durable. */
+static int existing_sync(const struct target *t,
+                         const struct target_file *f,
+                         int folder,
+                         int fd,
+                         char *errmsg)
+{
+    if (fsync(fd) == 0 && target_folder_flush(folder) == 0) {
+        return OK;
+    }
+    errmsg_set(errmsg, "sync '%s/%s': %s; check the disk, then run it again",
+               t->path, f->path, strerror(errno));
+    return ERR_IO;
+}
+
 /* What is there already under a file's name? OK: nothing, or something that
  * may be replaced; f->done when it is right. */
 static int file_existing(struct target *t, struct target_file *f, char *errmsg)
@@ -58,13 +74,13 @@ static int file_existing(struct target *t, struct target_file *f, char *errmsg)
         if ((uint64_t)st.st_size == f->size && hash_fd(fd, &digest) == OK &&
             digest_equal(&digest, &f->sha256)) {
             f->done = true;
-            rv = OK;
+            rv = existing_sync(t, f, folder, fd, errmsg);
         } else if (t->force) {
             f->replace = true;
             rv = OK;
         }
     }
-    if (rv != OK) {
+    if (rv == ERR_EXISTS) {
         errmsg_set(errmsg, "'%s/%s' exists and %s", t->path, f->path,
                    fd < 0 ? "cannot be looked at" : "differs");
     }
