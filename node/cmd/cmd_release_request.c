@@ -184,8 +184,8 @@ static int request_make(struct cli *c,
         return rv;
     }
     rv = request_write(o, facts, keys, s, errmsg);
-    if (rv != OK) {
-        (void)unlink(o->keys);
+    if (rv != OK && access(o->output, F_OK) != 0) {
+        (void)unlink(o->keys); /* Nobody needs them. */
     }
     secret_free(keys);
     return rv;

@@ -46,19 +46,31 @@ static int journal_init(struct journal *j, const char *folder, char *errmsg)
     return j->lock < 0 ? j->lock : OK;
 }
 
-/* Open the three files, then make their names durable. */
+/* Open one, and what is in it is durable: whoever wrote it may have been killed
+ * before it was, and what is read counts. */
+static int journal_file(struct journal *j,
+                        const char *name,
+                        int *fd,
+                        char *errmsg)
+{
+    int rv = journal_path(j, name, O_RDWR | O_CREAT, fd, errmsg);
+
+    if (rv == OK && fdatasync(*fd) != 0) {
+        rv = file_error(errmsg, "sync the journal in", j->folder);
+    }
+    return rv;
+}
+
+/* Open the three files, and their names are durable, too. */
 static int journal_files(struct journal *j, char *errmsg)
 {
-    int rv =
-        journal_path(j, "segments", O_RDWR | O_CREAT, &j->segments, errmsg);
+    int rv = journal_file(j, "segments", &j->segments, errmsg);
 
     if (rv == OK) {
-        rv = journal_path(j, "ranges-0", O_RDWR | O_CREAT, &j->ranges[0],
-                          errmsg);
+        rv = journal_file(j, "ranges-0", &j->ranges[0], errmsg);
     }
     if (rv == OK) {
-        rv = journal_path(j, "ranges-1", O_RDWR | O_CREAT, &j->ranges[1],
-                          errmsg);
+        rv = journal_file(j, "ranges-1", &j->ranges[1], errmsg);
     }
     return rv == OK ? folder_sync(j->folder, errmsg) : rv;
 }

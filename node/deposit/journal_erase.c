@@ -129,6 +129,17 @@ static int names_erase(const char *folder)
     return rv;
 }
 
+/* Before the plan is overwritten: a power cut must not leave a journal that
+ * looks damaged in the old place. */
+static int name_sync(const char *done, char *errmsg)
+{
+    char *parent = path_join(done, "..");
+    int rv = folder_sync(parent, errmsg);
+
+    free(parent);
+    return rv;
+}
+
 int journal_clean(const char *folder, char *errmsg)
 {
     char *done = done_folder(folder);
@@ -141,6 +152,11 @@ int journal_clean(const char *folder, char *errmsg)
     if (access(done, F_OK) != 0 && errno == ENOENT) {
         free(done); /* On a read-only disk rmdir() would say that instead. */
         return OK;
+    }
+    rv = name_sync(done, errmsg);
+    if (rv != OK) {
+        free(done);
+        return rv;
     }
     rv = names_erase(done);
     if (rv == OK && rmdir(done) != 0 && errno != ENOENT) {
@@ -159,17 +175,11 @@ int journal_clean(const char *folder, char *errmsg)
 int journal_erase(struct journal *j, char *errmsg)
 {
     char *done = done_folder(j->folder);
-    char *parent = path_join(done, "..");
     int rv = rename(j->folder, done) == 0 ? OK : ERR_IO;
 
     if (rv != OK) {
         errmsg_set(errmsg, "rename '%s': %s", j->folder, strerror(errno));
-    } else {
-        /* Before the plan is overwritten: a power cut must not leave a journal
-         * that looks damaged. */
-        rv = folder_sync(parent, errmsg);
     }
-    free(parent);
     free(done);
     return rv == OK ? journal_clean(j->folder, errmsg) : rv;
 }
