@@ -166,7 +166,7 @@ START_TEST(test_hedge_few_at_once)
         ck_assert(!world_run(&world, 1));
         most = hedges > most ? hedges : most;
     }
-    ck_assert_uint_eq(most, RESTORER_HEDGES_MAX);
+    ck_assert_uint_eq(most, FETCHER_HEDGES_MAX);
     ends_complete();
     forget();
 }
@@ -183,14 +183,14 @@ START_TEST(test_hedge_tries_again)
     drip(0x01);
     begin(true);
     run_until_sent(4);
-    rest = restorer.holders.rest_until[0];
+    rest = restorer.fetcher.holders.rest_until[0];
     ck_assert_uint_gt(rest, world.now_ms);
     asked_streams = 0;
     run_until_sent(6);
     ck_assert_uint_eq(asked_streams & 0x01, 0);
 
     world.now_ms = rest;
-    while (restorer.holders.rest_until[0] == rest) {
+    while (restorer.fetcher.holders.rest_until[0] == rest) {
         unsigned now = 0;
 
         ck_assert(!world_run(&world, 1));
@@ -203,16 +203,16 @@ START_TEST(test_hedge_tries_again)
         busy = now > busy ? now : busy;
     }
     ck_assert_uint_eq(busy, 1);
-    ck_assert_uint_ge(restorer.holders.rest_until[0],
+    ck_assert_uint_ge(restorer.fetcher.holders.rest_until[0],
                       rest + 2 * HOLDERS_REST_MS);
     ck_assert_uint_eq(reported[0], 1);
 
     drip(0);
-    world.now_ms = restorer.holders.rest_until[0];
+    world.now_ms = restorer.fetcher.holders.rest_until[0];
     asked_streams = 0;
     ends_complete();
     ck_assert_uint_eq(asked_streams & 0x01, 0x01);
-    ck_assert_uint_lt(restorer.holders.slow[0], 2);
+    ck_assert_uint_lt(restorer.fetcher.holders.slow[0], 2);
     forget();
 }
 END_TEST

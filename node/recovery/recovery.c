@@ -233,7 +233,8 @@ int recovery_run(struct job *j,
         restorer_init(r, &rc);
         rv = job_run(j, &mc, progress);
         if (errors != NULL) {
-            memcpy(errors, r->holders.errors, sizeof(r->holders.errors));
+            memcpy(errors, r->fetcher.holders.errors,
+                   sizeof(r->fetcher.holders.errors));
         }
     }
     for (unsigned i = 0; i < rc.window; i++) {
