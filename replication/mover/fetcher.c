@@ -20,7 +20,7 @@ static int stream_next(const struct fetcher *f, const struct fetcher_slot *slot)
 {
     uint64_t fresh = f->streams & ~(slot->have | slot->asked | slot->failed);
 
-    return holders_best(&f->holders, fresh, streams_busy(f), f->code,
+    return holders_best(&f->holders, fresh, streams_busy(f), f->preferred,
                         f->mono_ms);
 }
 
@@ -358,11 +358,13 @@ void fetcher_on_lost(struct fetcher *f, uint32_t stream)
 
 void fetcher_init(struct fetcher *f,
                   const struct erasure *code,
-                  uint64_t streams)
+                  uint64_t streams,
+                  uint64_t preferred)
 {
     memset(f, 0, sizeof(*f));
     f->code = code;
     f->streams = streams;
+    f->preferred = preferred != 0 ? preferred : stream_bit(code->k) - 1;
     for (unsigned i = 0; i < FETCHER_WINDOW_MAX; i++) {
         f->slots[i].owner = f;
     }

@@ -1,6 +1,7 @@
 #ifndef CAIRN_REPLICATION_FETCHER_H
 #define CAIRN_REPLICATION_FETCHER_H
 
+#include "replication/coding/erasure.h"
 #include "replication/mover/holders.h"
 #include "replication/mover/mover.h"
 
@@ -9,9 +10,9 @@
  *
  * Cells are read with MV_READ_AT from shard streams. The driver gives only
  * cells that it verified against the shard's root (ERR_MISMATCH, ERR_IO or
- * ERR_NOTFOUND otherwise). Data cells, which need no rebuilding, are asked for
- * first, then the streams that answered fastest. One that failed rests for
- * FETCHER_REST_MS, unless there are not k others.
+ * ERR_NOTFOUND otherwise). Those that are preferred are asked first, then the
+ * streams that answered fastest. One that failed rests for FETCHER_REST_MS,
+ * unless there are not k others.
  *
  * A stream that gives a few bytes a second must not set the pace. So when a
  * cell is late (holders.h), and its segment lacks no other, or is the one that
@@ -69,6 +70,7 @@ struct fetcher_slot {
 struct fetcher {
     const struct erasure *code; /* Lent. */
     uint64_t streams;           /* Those that can be asked, as bits. */
+    uint64_t preferred;         /* Those that are asked first, as bits. */
     struct fetcher_slot slots[FETCHER_WINDOW_MAX];
     uint64_t begun; /* Segments. */
     struct holders holders;
@@ -79,9 +81,11 @@ struct fetcher {
     bool over;
 };
 
+/* |preferred| 0: those that hold data cells, which need no rebuilding. */
 void fetcher_init(struct fetcher *f,
                   const struct erasure *code,
-                  uint64_t streams);
+                  uint64_t streams,
+                  uint64_t preferred);
 
 /* The functions that ask return ERR_NOTFOUND when fewer than k streams can give
  * a segment: the job has failed. */

@@ -42,7 +42,7 @@ void rebuilder_init(struct rebuilder *r, const struct rebuilder_config *config)
 {
     memset(r, 0, sizeof(*r));
     r->config = *config;
-    fetcher_init(&r->fetcher, config->code, config->holders);
+    fetcher_init(&r->fetcher, config->code, config->holders, 0);
     r->missed = ERR_IO;
     r->end = LEAF_SIZE;
     assert(config->window >= 1 && config->window <= REBUILDER_WINDOW_MAX);

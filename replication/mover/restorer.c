@@ -25,7 +25,8 @@ void restorer_init(struct restorer *r, const struct restorer_config *config)
 {
     memset(r, 0, sizeof(*r));
     r->config = *config;
-    fetcher_init(&r->fetcher, &config->params->code, config->streams);
+    fetcher_init(&r->fetcher, &config->params->code, config->streams,
+                 config->preferred);
     assert(config->window >= 1 && config->window <= RESTORER_WINDOW_MAX);
     for (size_t i = 0; i < config->places_len; i++) {
         r->bytes += config->places[i].size.ciphertext_size;

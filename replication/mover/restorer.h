@@ -61,7 +61,8 @@ struct restorer_config {
     const struct restorer_place *places; /* In ascending order; lent. */
     size_t places_len;
     struct codec_state *codecs[RESTORER_WINDOW_MAX];
-    uint64_t streams; /* Those that exist, as bits. */
+    uint64_t streams;   /* Those that exist, as bits. */
+    uint64_t preferred; /* Those that are asked first; 0: see fetcher.h. */
 };
 
 struct restorer {
