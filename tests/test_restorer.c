@@ -314,6 +314,27 @@ START_TEST(test_restorer_prefers)
 }
 END_TEST
 
+/* Where others are preferred they are asked, whatever cells they hold, and the
+ * rest only in place of one that fails. */
+START_TEST(test_restorer_prefers_whom_it_is_told)
+{
+    deposit(5, 3, 6, 2, 9);
+    config.preferred = 0x2a;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(asked_streams, 0x2a);
+
+    bad[8] = 0x08;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(refused[3], 1);
+    ck_assert_uint_eq(asked_streams, 0x2b);
+    forget();
+}
+END_TEST
+
 /* Of the others, the one that answers fastest. */
 START_TEST(test_restorer_prefers_the_fast)
 {
@@ -531,6 +552,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_restorer_gaps, 0, 10);
     tcase_add_test(tc, test_restorer_nothing_wanted);
     tcase_add_test(tc, test_restorer_prefers);
+    tcase_add_test(tc, test_restorer_prefers_whom_it_is_told);
     tcase_add_test(tc, test_restorer_prefers_the_fast);
     tcase_add_loop_test(tc, test_restorer_outage, 0, 6);
     tcase_add_test(tc, test_restorer_outage_lasts);

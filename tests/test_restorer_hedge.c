@@ -62,6 +62,21 @@ START_TEST(test_hedge_one_drips)
 }
 END_TEST
 
+/* Those that drip are the ones that are preferred. */
+START_TEST(test_hedge_preferred_drip)
+{
+    deposit((uint64_t)_i, 4, 7, 4, 12);
+    config.preferred = 0x72;
+    drip(stream_bit(1) | stream_bit(5));
+    begin(true);
+    ends_complete();
+    ck_assert_uint_le(took_ms(), 3 * HOLDERS_LATE_MS + BRISK_MS);
+    ck_assert_uint_le(reads, 12 * 4 + 4 * 2);
+    reported_are(stream_bit(1) | stream_bit(5));
+    forget();
+}
+END_TEST
+
 /* Two drip, and one of them stands in for the other: each segment finds its way
  * to those that are left. */
 START_TEST(test_hedge_two_drip)
@@ -340,6 +355,7 @@ Suite *suite_make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_hedge_one_drips, 0, 8);
+    tcase_add_loop_test(tc, test_hedge_preferred_drip, 0, 4);
     tcase_add_loop_test(tc, test_hedge_two_drip, 0, 6);
     tcase_add_loop_test(tc, test_hedge_blind, 0, 4);
     tcase_add_loop_test(tc, test_hedge_slow_are_used, 0, 12);
