@@ -1013,7 +1013,7 @@ START_TEST(test_rebuilder_holders_drip)
     ck_assert_uint_le(world.now_ms - begin_ms,
                       (drip_len + 1) * HOLDERS_LATE_MS + BRISK_MS);
     ck_assert_uint_gt(reads, places_len * 4);
-    ck_assert_uint_le(reads, places_len * 4 + window * drip_len);
+    ck_assert_uint_le(reads, places_len * 4 + (size_t)window * drip_len);
     ck_assert_uint_ne(reported, 0);
     ck_assert_uint_eq(reported & ~drip, 0);
     forget();
