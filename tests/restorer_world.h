@@ -199,7 +199,7 @@ static void ends(int status)
     ck_assert(world_run(&world, SIZE_MAX));
     ck_assert_int_eq(world.status, status);
     for (uint32_t i = 0; i < params.code.n; i++) {
-        ck_assert_uint_eq(restorer.holders.errors[i], refused[i]);
+        ck_assert_uint_eq(restorer.fetcher.holders.errors[i], refused[i]);
     }
 }
 

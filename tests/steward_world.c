@@ -293,6 +293,18 @@ static void intake_end(struct world *w,
     }
 }
 
+void world_intake_end(struct world *w,
+                      unsigned node,
+                      const struct digest *deposit,
+                      int status)
+{
+    struct world_file *f = world_file(w, node, deposit);
+
+    ck_assert_uint_ne(f->job, 0);
+    f->len = f->durable;
+    intake_end(w, node, f, status);
+}
+
 /* Tell one end that the link is gone. */
 static void link_tell_down(struct world *w,
                            const struct world_link *l,
@@ -438,8 +450,8 @@ static void intake_start(struct world *w,
     f->spec = *job;
     f->job = id;
     f->link = job->link;
-    if (w->disks_full) {
-        intake_end(w, node, f, ERR_FULL);
+    if (w->disks_full || w->jobs_full) {
+        intake_end(w, node, f, w->disks_full ? ERR_FULL : ERR_BUSY);
         return;
     }
     ck_assert_uint_ge(f->durable, job->final_leaves);

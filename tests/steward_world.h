@@ -85,7 +85,8 @@ struct world {
     uint8_t psk[32];
     unsigned stewards;
     uint64_t capacity, lab_quota, feed_quota;
-    bool disks_full; /* No intake finds room. */
+    bool disks_full; /* No intake finds room, */
+    bool jobs_full;  /* or a place. */
     bool reads_last; /* Whoever reads does not listen. */
     struct world_node nodes[WORLD_MEMBERS];
     struct world_link links[WORLD_LINKS_MAX];
@@ -184,5 +185,10 @@ void world_range(const struct digest *deposit,
 struct world_file *world_file(struct world *w,
                               unsigned node,
                               const struct digest *deposit);
+/* The intake of that shard ends by itself; what is not durable is lost. */
+void world_intake_end(struct world *w,
+                      unsigned node,
+                      const struct digest *deposit,
+                      int status);
 
 #endif /* CAIRN_TESTS_STEWARD_WORLD_H */

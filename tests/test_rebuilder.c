@@ -40,6 +40,8 @@ static uint64_t flushing;      /* As bits. */
 static uint64_t promised[MANIFEST_SHARDS_MAX]; /* By its last flush. */
 static unsigned flushes[MANIFEST_SHARDS_MAX], refused[MANIFEST_SHARDS_MAX];
 static uint64_t read_bytes, progress, progress_of;
+static unsigned reads;
+static uint64_t reported; /* As slow, as bits. */
 
 static bool is_target(uint32_t i)
 {
@@ -204,6 +206,7 @@ static void read_is_fair(const struct mover_action *a)
     ck_assert_uint_eq(a->off + a->len, end);
     asked_streams |= stream_bit(a->stream);
     read_bytes += a->len;
+    reads++;
 }
 
 static void send_is_true(const struct mover_action *a)
@@ -225,6 +228,9 @@ static void on_ask(void *arg, const struct mover_action *a)
         send_is_true(a);
     } else if (a->type == MV_FLUSH) {
         flush_is_fair(a);
+    } else if (a->type == MV_SLOW) {
+        ck_assert_uint_eq(reported & stream_bit(a->stream), 0);
+        reported |= stream_bit(a->stream);
     } else if (a->type == MV_PROGRESS) {
         ck_assert_uint_ge(a->off, progress);
         progress = a->off;
@@ -262,7 +268,7 @@ static void on_tell(void *arg, const struct mover_event *ev)
     if (ev->type == MV_DURABLE || ev->type == MV_SENT) {
         fails = ev->status != OK;
     }
-    if (ev->type == MV_READ && ev->status != OK) {
+    if (ev->type == MV_READ && ev->status != OK && ev->status != ERR_CANCELED) {
         refused[ev->stream]++;
     }
     if (fails && is_target(ev->stream) &&
@@ -296,6 +302,8 @@ static void boot(void)
         promised[i] = config.leaves[i] * LEAF_SIZE;
     }
     progress = progress_of = 0;
+    reads = 0;
+    reported = 0;
     last_loss = OK;
     memset(flushes, 0, sizeof(flushes));
     memset(refused, 0, sizeof(refused));
@@ -399,7 +407,7 @@ static void columns_are_true(uint64_t filled)
 
         ck_assert_uint_le(s->size, truth_size);
         ck_assert_bytes_eq(s->bytes, truth[i], s->size);
-        ck_assert_uint_eq(rebuilder.holders.errors[i], refused[i]);
+        ck_assert_uint_eq(rebuilder.fetcher.holders.errors[i], refused[i]);
         if ((filled & stream_bit(i)) != 0) {
             ck_assert_uint_eq(s->durable, truth_size);
         }
@@ -500,7 +508,7 @@ static void history_bad_cells(uint64_t seed)
         bad[i] = streams_choose(config.holders, spare);
     }
     world.streams[seed % params.code.n].delay_ms =
-        (uint64_t)3 * REBUILDER_REST_MS;
+        (uint64_t)3 * FETCHER_REST_MS;
     boot();
     world_start(&world);
     ends_complete();
@@ -960,7 +968,7 @@ START_TEST(test_rebuilder_prefers)
         ck_assert(!world_run(&world, 1));
     }
     ck_assert_uint_eq(asked_streams & 0x02, 0);
-    world.now_ms += REBUILDER_REST_MS;
+    world.now_ms += FETCHER_REST_MS;
     ends_complete();
     ck_assert_uint_ne(asked_streams & 0x02, 0);
     forget();
@@ -984,6 +992,91 @@ START_TEST(test_rebuilder_prefers_the_fast)
     asked_streams = 0;
     ends_complete();
     ck_assert_uint_eq(asked_streams, 0x10);
+    forget();
+}
+END_TEST
+
+/* A holder that gives next to nothing, and what a job takes that waits for no
+ * one: each of its steps some 20 ms. */
+#define DRIP_MS  ((uint64_t)1 << 40)
+#define BRISK_MS 8000U
+
+/* Holders drip, and others do what they left undone: a few cells more are read
+ * than without, one wait for each of them is all that is lost, and people hear
+ * who it was. */
+START_TEST(test_rebuilder_holders_drip)
+{
+    static const uint64_t drips[] = {0x01, 0x02, 0x08, 0x05, 0x12};
+    uint64_t drip = drips[_i];
+    unsigned drip_len = (unsigned)__builtin_popcountll(drip);
+    unsigned window = 1 + 3 * (unsigned)(_i % 2);
+    uint64_t begin_ms;
+
+    deposit((uint64_t)_i, 4, 8, window, 12);
+    targets_are(0xc0);
+    column_cut(7, 1);
+    for (uint32_t i = 0; i < 8; i++) {
+        world.streams[i].least_ms = (drip & stream_bit(i)) != 0 ? DRIP_MS : 0;
+    }
+    boot();
+    world.drops = true;
+    begin_ms = world.now_ms;
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_ge(world.now_ms - begin_ms, HOLDERS_LATE_MS);
+    ck_assert_uint_le(world.now_ms - begin_ms,
+                      (drip_len + 1) * HOLDERS_LATE_MS + BRISK_MS);
+    ck_assert_uint_gt(reads, places_len * 4);
+    ck_assert_uint_le(reads, places_len * 4 + (size_t)window * drip_len);
+    ck_assert_uint_ne(reported, 0);
+    ck_assert_uint_eq(reported & ~drip, 0);
+    forget();
+}
+END_TEST
+
+/* Nobody is left to send to while a holder drips: its cell is not waited for.
+ */
+START_TEST(test_rebuilder_target_is_lost_while_one_drips)
+{
+    uint64_t begin_ms;
+
+    deposit(3, 4, 7, 2, 9);
+    targets_are(0x40);
+    column_cut(6, 1);
+    world.streams[1].least_ms = DRIP_MS;
+    boot();
+    world.drops = true;
+    begin_ms = world.now_ms;
+    world_start(&world);
+    ck_assert(!world_run(&world, 8));
+    world_lose(&world, 6);
+    ends(ERR_IO, 0);
+    ck_assert_uint_lt(world.now_ms - begin_ms, HOLDERS_LATE_MS);
+    forget();
+}
+END_TEST
+
+/* The only others are away for a while, and come back. */
+static uint64_t back_ms;
+
+static int on_do_away(void *arg, const struct mover_action *a)
+{
+    if (a->type == MV_READ_AT && a->stream >= 3 && world.now_ms < back_ms) {
+        return ERR_IO;
+    }
+    return on_do(arg, a);
+}
+
+START_TEST(test_rebuilder_holders_come_back)
+{
+    deposit(3, 4, 7, 2, 5);
+    targets_are(0x40);
+    column_cut(6, 1);
+    boot();
+    world.on_do = on_do_away;
+    back_ms = world.now_ms + 10000;
+    world_start(&world);
+    ends_complete();
     forget();
 }
 END_TEST
@@ -1030,6 +1123,9 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_rebuilder_nothing_lacks);
     tcase_add_test(tc, test_rebuilder_prefers);
     tcase_add_test(tc, test_rebuilder_prefers_the_fast);
+    tcase_add_loop_test(tc, test_rebuilder_holders_drip, 0, 5);
+    tcase_add_test(tc, test_rebuilder_target_is_lost_while_one_drips);
+    tcase_add_test(tc, test_rebuilder_holders_come_back);
     tcase_add_loop_test(tc, test_rebuilder_widest_code, 0, 2);
     suite_add_tcase(s, tc);
     return s;

@@ -61,7 +61,7 @@ static void history_bad_cells(uint64_t seed)
     }
     bad_status = seed % 2 == 0 ? ERR_MISMATCH : ERR_NOTFOUND;
     world.streams[seed % params.code.n].delay_ms =
-        (uint64_t)3 * RESTORER_REST_MS;
+        (uint64_t)3 * FETCHER_REST_MS;
     boot();
     world_start(&world);
     ends_complete();
@@ -314,9 +314,30 @@ START_TEST(test_restorer_prefers)
         ck_assert(!world_run(&world, 1));
     }
     ck_assert_uint_eq(asked_streams & 0x02, 0);
-    world.now_ms += RESTORER_REST_MS;
+    world.now_ms += FETCHER_REST_MS;
     ends_complete();
     ck_assert_uint_ne(asked_streams & 0x02, 0);
+    forget();
+}
+END_TEST
+
+/* Where others are preferred they are asked, whatever cells they hold, and the
+ * rest only in place of one that fails. */
+START_TEST(test_restorer_prefers_whom_it_is_told)
+{
+    deposit(5, 3, 6, 2, 9);
+    config.preferred = 0x2a;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(asked_streams, 0x2a);
+
+    bad[8] = 0x08;
+    boot();
+    world_start(&world);
+    ends_complete();
+    ck_assert_uint_eq(refused[3], 1);
+    ck_assert_uint_eq(asked_streams, 0x2b);
     forget();
 }
 END_TEST
@@ -365,8 +386,8 @@ static void outage_begin(uint64_t streams, uint64_t ms)
     world.on_do = on_do_outage;
 }
 
-/* How long it tries: 1 + 2 + 4 + .. times RESTORER_RETRY_MS. */
-#define RETRIES_MS (RESTORER_RETRY_MS * ((UINT64_C(1) << RESTORER_RETRIES) - 1))
+/* How long it tries: 1 + 2 + 4 + .. times FETCHER_RETRY_MS. */
+#define RETRIES_MS (FETCHER_RETRY_MS * ((UINT64_C(1) << FETCHER_RETRIES) - 1))
 
 static void history_outage(uint64_t seed)
 {
@@ -381,7 +402,7 @@ static void history_outage(uint64_t seed)
                      RETRIES_MS / 2);
         ends_complete();
         /* A few times, not without end. */
-        ck_assert_uint_le(outage_reads, (size_t)RESTORER_RETRIES *
+        ck_assert_uint_le(outage_reads, (size_t)FETCHER_RETRIES *
                                             config.window * params.code.k);
     }
 }
@@ -407,7 +428,7 @@ START_TEST(test_restorer_outage_lasts)
     ends(ERR_NOTFOUND);
     ck_assert_uint_ge(world.now_ms - begin, RETRIES_MS);
     ck_assert_uint_lt(world.now_ms - begin, 2 * RETRIES_MS);
-    ck_assert_uint_eq(refused[3], RESTORER_RETRIES + 1);
+    ck_assert_uint_eq(refused[3], FETCHER_RETRIES + 1);
 
     /* The cell is not there. */
     boot();
@@ -416,7 +437,7 @@ START_TEST(test_restorer_outage_lasts)
     bad[0] = 0x08;
     world_start(&world);
     ends(ERR_NOTFOUND);
-    ck_assert_uint_lt(world.now_ms - begin, RESTORER_RETRY_MS);
+    ck_assert_uint_lt(world.now_ms - begin, FETCHER_RETRY_MS);
     bad[0] = 0;
 
     /* The stream is lost while it is waited for, and before. */
@@ -429,7 +450,7 @@ START_TEST(test_restorer_outage_lasts)
     }
     world_lose(&world, 3);
     ends(ERR_NOTFOUND);
-    ck_assert_uint_le(world.now_ms - begin, 2ULL * RESTORER_RETRY_MS);
+    ck_assert_uint_le(world.now_ms - begin, 2ULL * FETCHER_RETRY_MS);
     world.streams[3].lost = false;
 
     boot();
@@ -440,7 +461,7 @@ START_TEST(test_restorer_outage_lasts)
     }
     world_lose(&world, 3);
     ends(ERR_NOTFOUND);
-    ck_assert_uint_lt(world.now_ms - begin, RESTORER_RETRY_MS);
+    ck_assert_uint_lt(world.now_ms - begin, FETCHER_RETRY_MS);
     forget();
 }
 END_TEST
@@ -475,19 +496,19 @@ START_TEST(test_restorer_slow_stream_rests)
     while (sent < 1) {
         ck_assert(!world_run(&world, 1));
     }
-    ck_assert_uint_eq(restorer.holders.rest_until[1], 0);
+    ck_assert_uint_eq(restorer.fetcher.holders.rest_until[1], 0);
     world.streams[1].delay_ms = (uint64_t)1 << 20;
-    while (restorer.holders.rest_until[1] == 0) {
+    while (restorer.fetcher.holders.rest_until[1] == 0) {
         ck_assert(!world_run(&world, 1));
     }
-    ck_assert_uint_eq(restorer.holders.errors[1], 0);
+    ck_assert_uint_eq(restorer.fetcher.holders.errors[1], 0);
     asked_streams = 0;
     while (sent < 5) {
         ck_assert(!world_run(&world, 1));
     }
     ck_assert_uint_eq(asked_streams & 0x02, 0);
     ck_assert_uint_ne(asked_streams & 0x18, 0);
-    world.now_ms += RESTORER_REST_MS;
+    world.now_ms += FETCHER_REST_MS;
     ends_complete();
     ck_assert_uint_ne(asked_streams & 0x02, 0);
 
@@ -538,6 +559,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_restorer_gaps, 0, 10);
     tcase_add_test(tc, test_restorer_nothing_wanted);
     tcase_add_test(tc, test_restorer_prefers);
+    tcase_add_test(tc, test_restorer_prefers_whom_it_is_told);
     tcase_add_test(tc, test_restorer_prefers_the_fast);
     tcase_add_loop_test(tc, test_restorer_outage, 0, 6);
     tcase_add_test(tc, test_restorer_outage_lasts);

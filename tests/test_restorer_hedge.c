@@ -62,6 +62,21 @@ START_TEST(test_hedge_one_drips)
 }
 END_TEST
 
+/* Those that drip are the ones that are preferred. */
+START_TEST(test_hedge_preferred_drip)
+{
+    deposit((uint64_t)_i, 4, 7, 4, 12);
+    config.preferred = 0x72;
+    drip(stream_bit(1) | stream_bit(5));
+    begin(true);
+    ends_complete();
+    ck_assert_uint_le(took_ms(), 3 * HOLDERS_LATE_MS + BRISK_MS);
+    ck_assert_uint_le(reads, 12 * 4 + 4 * 2);
+    reported_are(stream_bit(1) | stream_bit(5));
+    forget();
+}
+END_TEST
+
 /* Two drip, and one of them stands in for the other: each segment finds its way
  * to those that are left. */
 START_TEST(test_hedge_two_drip)
@@ -166,7 +181,7 @@ START_TEST(test_hedge_few_at_once)
         ck_assert(!world_run(&world, 1));
         most = hedges > most ? hedges : most;
     }
-    ck_assert_uint_eq(most, RESTORER_HEDGES_MAX);
+    ck_assert_uint_eq(most, FETCHER_HEDGES_MAX);
     ends_complete();
     forget();
 }
@@ -183,14 +198,14 @@ START_TEST(test_hedge_tries_again)
     drip(0x01);
     begin(true);
     run_until_sent(4);
-    rest = restorer.holders.rest_until[0];
+    rest = restorer.fetcher.holders.rest_until[0];
     ck_assert_uint_gt(rest, world.now_ms);
     asked_streams = 0;
     run_until_sent(6);
     ck_assert_uint_eq(asked_streams & 0x01, 0);
 
     world.now_ms = rest;
-    while (restorer.holders.rest_until[0] == rest) {
+    while (restorer.fetcher.holders.rest_until[0] == rest) {
         unsigned now = 0;
 
         ck_assert(!world_run(&world, 1));
@@ -203,16 +218,16 @@ START_TEST(test_hedge_tries_again)
         busy = now > busy ? now : busy;
     }
     ck_assert_uint_eq(busy, 1);
-    ck_assert_uint_ge(restorer.holders.rest_until[0],
+    ck_assert_uint_ge(restorer.fetcher.holders.rest_until[0],
                       rest + 2 * HOLDERS_REST_MS);
     ck_assert_uint_eq(reported[0], 1);
 
     drip(0);
-    world.now_ms = restorer.holders.rest_until[0];
+    world.now_ms = restorer.fetcher.holders.rest_until[0];
     asked_streams = 0;
     ends_complete();
     ck_assert_uint_eq(asked_streams & 0x01, 0x01);
-    ck_assert_uint_lt(restorer.holders.slow[0], 2);
+    ck_assert_uint_lt(restorer.fetcher.holders.slow[0], 2);
     forget();
 }
 END_TEST
@@ -340,6 +355,7 @@ Suite *suite_make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_hedge_one_drips, 0, 8);
+    tcase_add_loop_test(tc, test_hedge_preferred_drip, 0, 4);
     tcase_add_loop_test(tc, test_hedge_two_drip, 0, 6);
     tcase_add_loop_test(tc, test_hedge_blind, 0, 4);
     tcase_add_loop_test(tc, test_hedge_slow_are_used, 0, 12);

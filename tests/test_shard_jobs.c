@@ -20,6 +20,7 @@ static uint64_t links_len;
 static unsigned pauses;
 static unsigned rooms; /* That were there for records. */
 static bool paused, closed;
+static uint32_t still_ms; /* Of the next jobs_open(). */
 static char note[ERRMSG_SIZE];
 
 static struct report {
@@ -402,6 +403,7 @@ static void jobs_open(void)
     struct shard_jobs_config config = {.loop = &loop,
                                        .volume = &volume,
                                        .charter = slice_str("the charter"),
+                                       .still_ms = still_ms,
                                        .link_of = link_of,
                                        .on_report = on_report,
                                        .on_pause = on_pause,
@@ -989,14 +991,14 @@ START_TEST(test_shard_jobs_table_is_bounded)
     spec.link = CROWD + job;
     u64le_store(spec.deposit_id.bytes, job);
     job_run(job, &spec);
-    ck_assert_int_eq(ends[job], ERR_FULL);
+    ck_assert_int_eq(ends[job], ERR_BUSY);
     shard_jobs_link_down(jobs, CROWD + 1);
     ck_assert_int_eq(ends[1], ERR_CANCELED);
     WAIT(reports_len > 0);
     do {
         world_run();
         job_run(job, &spec);
-    } while (ends[job] == ERR_FULL);
+    } while (ends[job] == ERR_BUSY);
     ck_assert_int_eq(ends[job], 1);
 }
 END_TEST
@@ -1013,11 +1015,199 @@ START_TEST(test_shard_jobs_reads_leave_room)
     intake(job, 0, 0);
     ck_assert_int_eq(ends[job], 1);
     reading(job + 1, 0, 1);
-    ck_assert_int_eq(ends[job + 1], ERR_FULL);
+    ck_assert_int_eq(ends[job + 1], ERR_BUSY);
     shard_jobs_cancel(jobs, job);
     while (job-- > 1) {
         shard_jobs_cancel(jobs, job);
     }
+}
+END_TEST
+
+/* --- Who holds a place and makes no use of it ---------------------------- */
+
+/* Start again; labs and readers are still after that time. */
+static void still_after(uint32_t ms)
+{
+    jobs_close();
+    still_ms = ms;
+    jobs_open();
+}
+
+#define STILL_MS 10U
+
+static void pass(void)
+{
+    uv_sleep(2 * STILL_MS);
+    uv_update_time(&loop);
+}
+
+/* Intakes of labs that say nothing, until the table is full; the jobs from
+ * |first| on. */
+static void crowd_in(uint64_t first)
+{
+    struct steward_job spec = {.type = STEWARD_JOB_INTAKE, .size = SHARD_SIZE};
+
+    for (uint64_t job = first; job <= SHARD_JOBS_MAX; job++) {
+        size_t before = reports_len;
+
+        spec.link = CROWD + job;
+        u64le_store(spec.deposit_id.bytes, job);
+        job_run(job, &spec);
+        WAIT(reports_len > before);
+        ck_assert_int_eq(ends[job], 1);
+        reports_len = 0;
+    }
+}
+
+/* One more. */
+static void newcomer(uint64_t job)
+{
+    struct steward_job spec = {
+        .type = STEWARD_JOB_INTAKE, .size = SHARD_SIZE, .link = CROWD + job};
+
+    u64le_store(spec.deposit_id.bytes, job);
+    job_run(job, &spec);
+}
+
+#define NEWCOMER (SHARD_JOBS_MAX + 1U)
+
+/* The lab that has been silent longest gives its place to the next one, but for
+ * which it would have kept it. It keeps its link, and what it sends before it
+ * hears of that is passed over; what was durable stays, so that it can come
+ * again and end what it began. */
+START_TEST(test_shard_jobs_still_lab_gives_way)
+{
+    still_after(STILL_MS);
+    intake(1, 0, 0);
+    append(0, 100);
+    say_flush();
+    progressed(1, 100);
+    say_append(100, 20);
+    send_bytes(shard + LEAVES(100), LEAVES(10), false);
+    crowd_in(2);
+    pass();
+    ck_assert_int_eq(ends[1], 1);
+    newcomer(NEWCOMER);
+    ck_assert_int_eq(ends[NEWCOMER], 1);
+    ck_assert_int_eq(ends[1], ERR_BUSY);
+    ck_assert_ptr_nonnull(strstr(note, "no progress"));
+    send_bytes(shard + LEAVES(110), LEAVES(10), true);
+    append(120, 500);
+    say_flush();
+    WAIT(link_queued(a.link) == 0);
+    pass();
+    reports_len = 0;
+    intake(NEWCOMER + 1, 100, 0);
+    ck_assert_int_eq(ends[2], ERR_BUSY);
+    append(100, SHARD_LEAVES);
+    say_flush();
+    reports_len = 0;
+    WAIT(ends[NEWCOMER + 1] == 1 && reports_len > 0 &&
+         reports[reports_len - 1].range.leaves == SHARD_LEAVES);
+    for (uint64_t job = 3; job <= SHARD_JOBS_MAX; job++) {
+        ck_assert_int_eq(ends[job], 1);
+    }
+    seal(NEWCOMER + 2, SHARD_LEAVES, &root);
+    ck_assert_int_eq(ended(NEWCOMER + 2), OK);
+}
+END_TEST
+
+/* A MiB is progress, less is none. */
+START_TEST(test_shard_jobs_dripping_lab_gives_way)
+{
+    still_after(STILL_MS);
+    intake(1, 0, 0);
+    progressed(1, 0);
+    crowd_in(2);
+    pass();
+    say_append(0, 256);
+    send_bytes(shard, LEAVES(255), false);
+    WAIT(link_queued(a.link) == 0);
+    if (_i == 1) {
+        send_bytes(shard + LEAVES(255), LEAVES(1), true);
+        say_flush();
+        progressed(1, 256);
+    }
+    newcomer(NEWCOMER);
+    ck_assert_int_eq(ends[NEWCOMER], 1);
+    ck_assert_int_eq(ends[1], _i == 0 ? ERR_BUSY : 1);
+    ck_assert_int_eq(ends[2], _i == 0 ? 1 : ERR_BUSY);
+}
+END_TEST
+
+/* Nobody is ended sooner, nor when no link was listened to. */
+START_TEST(test_shard_jobs_place_is_kept)
+{
+    still_after(_i == 0 ? 0 : STILL_MS);
+    crowd_in(1);
+    pass();
+    if (_i == 1) {
+        shard_jobs_listen(jobs);
+    }
+    newcomer(NEWCOMER);
+    ck_assert_int_eq(ends[NEWCOMER], ERR_BUSY);
+    for (uint64_t job = 1; job <= SHARD_JOBS_MAX; job++) {
+        ck_assert_int_eq(ends[job], 1);
+    }
+}
+END_TEST
+
+static uv_sem_t pool_held, pool_goes_on;
+
+static void pool_hold(uv_work_t *work)
+{
+    (void)work;
+    uv_sem_post(&pool_held);
+    uv_sem_wait(&pool_goes_on);
+}
+
+static void pool_done(uv_work_t *work, int status)
+{
+    (void)work;
+    ck_assert_int_eq(status, 0);
+}
+
+/* The time that the steward's own disk takes is not the lab's. */
+START_TEST(test_shard_jobs_slow_disk_is_not_held_against_a_lab)
+{
+    uv_work_t holds[4]; /* libuv's threads. */
+    uint64_t began_ms, took_ms;
+
+    ck_assert_int_eq(uv_sem_init(&pool_held, 0), 0);
+    ck_assert_int_eq(uv_sem_init(&pool_goes_on, 0), 0);
+    still_after(STILL_MS);
+    began_ms = uv_now(&loop);
+    intake(1, 0, 0);
+    progressed(1, 0);
+    crowd_in(2);
+    took_ms = uv_now(&loop) - began_ms;
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(uv_queue_work(&loop, &holds[i], pool_hold, pool_done),
+                         0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        uv_sem_wait(&pool_held);
+    }
+    append(0, 10);
+    say_flush();
+    WAIT(link_queued(a.link) == 0);
+    for (int i = 0; i < 20; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    uv_sleep((unsigned)took_ms);
+    pass();
+    newcomer(NEWCOMER);
+    ck_assert_int_eq(ends[1], 1);
+    ck_assert_int_eq(ends[2], ERR_BUSY);
+    for (size_t i = 0; i < 4; i++) {
+        uv_sem_post(&pool_goes_on);
+    }
+    WAIT(reports_len > 0 && reports[reports_len - 1].job == 1);
+    newcomer(NEWCOMER + 1);
+    ck_assert_int_eq(ends[1], 1);
+    ck_assert_int_eq(ends[3], ERR_BUSY);
+    uv_sem_destroy(&pool_held);
+    uv_sem_destroy(&pool_goes_on);
 }
 END_TEST
 
@@ -1224,6 +1414,32 @@ START_TEST(test_shard_jobs_reader_may_be_slow_or_leave)
 }
 END_TEST
 
+/* A reader that does not listen loses its link when its place is needed. */
+START_TEST(test_shard_jobs_still_reader_gives_way)
+{
+    still_after(STILL_MS);
+    sealed_shard();
+    link_read_pause(a.link);
+    for (uint64_t job = 3; job < 3 + SHARD_JOBS_MAX; job++) {
+        reading(job, 0, SHARD_LEAVES);
+        ck_assert_int_eq(ends[job], 1);
+    }
+    connect_again();
+    for (int i = 0; i < 300; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        uv_sleep(1);
+    }
+    pass();
+    ck_assert_uint_eq(b.downs, 0);
+    read_and_verify(3 + SHARD_JOBS_MAX, 5, 600);
+    WAIT(b.downs == 1);
+    ck_assert_uint_eq(b.reason, FRAME_REASON_BUSY);
+    for (uint64_t job = 3; job < 3 + SHARD_JOBS_MAX; job++) {
+        ck_assert_int_eq(ended(job), ERR_CANCELED);
+    }
+}
+END_TEST
+
 /* Several reads on one link, of which each has its own file. */
 START_TEST(test_shard_jobs_reads_at_once)
 {
@@ -1282,6 +1498,10 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_shard_jobs_one_intake_each);
     tcase_add_test(tc, test_shard_jobs_table_is_bounded);
     tcase_add_test(tc, test_shard_jobs_reads_leave_room);
+    tcase_add_test(tc, test_shard_jobs_still_lab_gives_way);
+    tcase_add_loop_test(tc, test_shard_jobs_dripping_lab_gives_way, 0, 2);
+    tcase_add_loop_test(tc, test_shard_jobs_place_is_kept, 0, 2);
+    tcase_add_test(tc, test_shard_jobs_slow_disk_is_not_held_against_a_lab);
     tcase_add_test(tc, test_shard_jobs_link_that_went);
     tcase_add_test(tc, test_shard_jobs_bad_specification);
     tcase_add_test(tc, test_shard_jobs_no_room);
@@ -1295,6 +1515,7 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shard_jobs_damaged_neighbour_is_refused, 0, 2);
     tcase_add_test(tc, test_shard_jobs_missing_shard_is_refused);
     tcase_add_test(tc, test_shard_jobs_reader_may_be_slow_or_leave);
+    tcase_add_test(tc, test_shard_jobs_still_reader_gives_way);
     tcase_add_test(tc, test_shard_jobs_reads_at_once);
     tcase_add_loop_test(tc, test_shard_jobs_close_at_any_time, 0, 6);
     suite_add_tcase(suite, tc);

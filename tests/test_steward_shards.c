@@ -582,6 +582,63 @@ START_TEST(test_shards_refuse_a_full_disk)
 }
 END_TEST
 
+/* Where too many shards come in already the lab hears that it may come again,
+ * and what is reserved for it stays. */
+START_TEST(test_shards_find_no_place)
+{
+    uint64_t link = start();
+
+    w.jobs_full = true;
+    offer(link);
+    ck_assert_uint_eq(accepts, 0);
+    ck_assert_uint_eq(refused.about, MESSAGE_OFFER);
+    ck_assert_int_eq(refused.status, ERR_BUSY);
+    ck_assert(digest_equal(&refused.subject, &deposit));
+    ck_assert_uint_eq(counts(0).bytes_reserved, (LEAVES + 4) * LEAF_SIZE);
+    w.jobs_full = false;
+    offer(link);
+    ck_assert_uint_eq(accepts, 1);
+    stop();
+}
+END_TEST
+
+/* A lab that made no progress loses its place to another and hears so; on the
+ * same connection, or after the steward went down, it offers again and goes on
+ * from what was durable, to its receipt. */
+START_TEST(test_shards_lose_their_place)
+{
+    uint64_t link = start();
+
+    offer(link);
+    fill(link, 0, 5);
+    append_leaves(link, 5, 3);
+    world_run(&w);
+    world_pass(&w, DAY_MS / 24);
+    ck_assert_uint_eq(refusals, 0); /* While nobody needs its place. */
+    world_intake_end(&w, 0, &deposit, ERR_BUSY);
+    world_run(&w);
+    ck_assert_uint_eq(refusals, 1);
+    ck_assert_uint_eq(refused.about, MESSAGE_OFFER);
+    ck_assert_int_eq(refused.status, ERR_BUSY);
+    ck_assert_ptr_nonnull(strstr(refused.text, "offer it again"));
+    ck_assert_uint_eq(w.nodes[0].closed, 0);
+    ck_assert_uint_eq(counts(0).bytes_reserved, (LEAVES + 4) * LEAF_SIZE);
+    if (_i == 1) {
+        world_crash(&w, 0);
+        link = world_connect(&w, LAB, 0);
+        world_run(&w);
+    }
+    offer(link);
+    ck_assert_uint_eq(accepts, 2);
+    ck_assert_uint_eq(accepted.range.leaves, 5);
+    fill(link, 5, LEAVES - 5);
+    manifest_say(link);
+    ck_assert_uint_eq(receipts, 1);
+    ck_assert_uint_eq(refusals, 1);
+    stop();
+}
+END_TEST
+
 static struct steward_member_info taken(unsigned member)
 {
     struct steward_member_info info = {.shard_quota = 0};
@@ -1387,6 +1444,8 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_shards_offers_are_checked, 0, 6);
     tcase_add_test(tc, test_shards_reserve_capacity);
     tcase_add_test(tc, test_shards_refuse_a_full_disk);
+    tcase_add_test(tc, test_shards_find_no_place);
+    tcase_add_loop_test(tc, test_shards_lose_their_place, 0, 2);
     tcase_add_test(tc, test_shards_labs_have_quotas);
     tcase_add_test(tc, test_shards_labs_share_alike);
     tcase_add_test(tc, test_shards_labs_have_parts);

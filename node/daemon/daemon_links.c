@@ -34,6 +34,9 @@ static void link_pause(struct daemon_link *l, bool *cause, bool pause)
 void daemon_pause_core(struct daemon *d, int why)
 {
     d->core_trouble = why;
+    if (why == OK && d->jobs != NULL) {
+        shard_jobs_listen(d->jobs);
+    }
     for (struct daemon_link *l = d->links; l != NULL; l = l->next) {
         link_pause(l, &l->core_pauses, why != OK);
     }

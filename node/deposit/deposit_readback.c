@@ -52,35 +52,34 @@ static size_t readback_choose(const struct depositing *d,
     return kept;
 }
 
-/* k shards at random serve the read-back. */
-static void readback_streams(struct depositing *d,
-                             struct mover_stream *const *all,
-                             struct mover_stream **streams)
+/* k shards at random serve the read-back; others stand in for them. */
+static uint64_t readback_prefer(const struct journal_plan *p,
+                                struct mover_stream *const *streams)
 {
-    const struct journal_plan *p = d->journal.plan;
+    uint64_t preferred = 0;
     uint64_t there = 0;
     uint16_t left = p->k;
     struct rng rng;
 
     for (uint16_t i = 0; i < p->n; i++) {
-        there += all[i] != NULL ? 1 : 0;
+        there += streams[i] != NULL ? 1 : 0;
     }
     rng_init_system(&rng);
     for (uint16_t i = 0; i < p->n; i++) {
-        if (all[i] != NULL && rng_below(&rng, there--) < left) {
-            streams[i] = all[i];
+        if (streams[i] != NULL && rng_below(&rng, there--) < left) {
+            preferred |= stream_bit(i);
             left--;
         }
     }
+    return preferred;
 }
 
 int read_back(struct depositing *d,
               const struct manifest *m,
-              struct mover_stream *const *all,
+              struct mover_stream **streams,
               const uint8_t *table,
               uint64_t *verified)
 {
-    struct mover_stream *streams[MANIFEST_SHARDS_MAX] = {NULL};
     struct readback r = {.d = d};
     struct restorer_place *places = NULL;
     struct progress bar;
@@ -98,22 +97,13 @@ int read_back(struct depositing *d,
     if (rv != OK) {
         goto out;
     }
-    readback_streams(d, all, streams);
     len = readback_choose(d, places, m->segments);
     for (size_t i = 0; i < len; i++) {
         bytes += places[i].size.ciphertext_size;
     }
     progress_start(&bar, d->c, "reading back", bytes);
     rv = recovery_run(&d->job, d->params, streams, places, len, readback_take,
-                      &r, &bar, NULL);
-    if (rv == ERR_NOTFOUND) {
-        /* One of the k does not give its cells; the others make up for it. */
-        for (uint16_t i = 0; i < d->journal.plan->n; i++) {
-            streams[i] = all[i];
-        }
-        rv = recovery_run(&d->job, d->params, streams, places, len,
-                          readback_take, &r, &bar, NULL);
-    }
+                      &r, &bar, readback_prefer(d->journal.plan, streams));
     progress_end(&bar, rv == OK);
     if (rv != OK) {
         errmsg_set(d->errmsg, "%s",

@@ -102,11 +102,11 @@ MUST_CHECK int tail_roots(struct depositing *d);
 void manifest_fill(const struct depositing *d, struct manifest *m);
 
 /* --- deposit_readback.c --------------------------------------------------- */
-/* Read segments from k of |streams| at random, and compare with the source.
- * |table| is the segment table. */
+/* Read segments from k of |streams| at random, and from others where those are
+ * slow or fail, and compare with the source. |table| is the segment table. */
 MUST_CHECK int read_back(struct depositing *d,
                          const struct manifest *m,
-                         struct mover_stream *const *streams,
+                         struct mover_stream **streams,
                          const uint8_t *table,
                          uint64_t *verified);
 

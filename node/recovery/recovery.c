@@ -206,12 +206,14 @@ int recovery_run(struct job *j,
                  recovery_sink *sink,
                  void *arg,
                  struct progress *progress,
-                 unsigned *errors)
+                 uint64_t preferred)
 {
     struct sink_stream out = {.sink = sink, .arg = arg};
     struct restorer *r = calloc(1, sizeof(*r));
-    struct restorer_config rc = {
-        .params = p, .places = places, .places_len = places_len};
+    struct restorer_config rc = {.params = p,
+                                 .places = places,
+                                 .places_len = places_len,
+                                 .preferred = preferred};
     struct mover_run_config mc = {.step = step_restorer,
                                   .mover = r,
                                   .source = &out.base.base,
@@ -232,9 +234,6 @@ int recovery_run(struct job *j,
         mover_blocking_init(&out.base, MOVER_SOURCE, &j->loop, sink_execute);
         restorer_init(r, &rc);
         rv = job_run(j, &mc, progress);
-        if (errors != NULL) {
-            memcpy(errors, r->holders.errors, sizeof(r->holders.errors));
-        }
     }
     for (unsigned i = 0; i < rc.window; i++) {
         codec_state_free(rc.codecs[i]);
@@ -282,7 +281,7 @@ int recovery_catalogue(struct job *j,
     }
     rv = recovery_run(j, p, streams,
                       places + (m->segments - m->catalogue_segments),
-                      m->catalogue_segments, catalogue_take, &sink, NULL, NULL);
+                      m->catalogue_segments, catalogue_take, &sink, NULL, 0);
     if (rv != OK) {
         errmsg_set(errmsg, "the catalogue cannot be read: %s",
                    rv == ERR_NOTFOUND ? "too few good shards"
@@ -384,7 +383,7 @@ int recovery_files(struct cli *c,
     }
     progress_start(&bar, c, "restoring", bytes);
     rv = recovery_run(j, p, streams, chosen, count, target_sink_take, &sink,
-                      &bar, NULL);
+                      &bar, 0);
     progress_end(&bar, rv == OK);
     if (rv != OK) {
         files_explain(rv, said, errmsg);

@@ -46,8 +46,8 @@ MUST_CHECK int recovery_places(const struct manifest *m,
 /* Takes plaintext in order, on the I/O pool; not OK ends the job. */
 typedef int recovery_sink(void *arg, uint64_t segment, struct slice plain);
 
-/* Run the restorer over |places| into |sink|. |errors| (may be NULL) gets the
- * number of failed reads by stream. */
+/* Run the restorer over |places| into |sink|. |preferred| are streams as bits:
+ * restorer.h. */
 MUST_CHECK int recovery_run(struct job *j,
                             const struct segment_params *p,
                             struct mover_stream **streams,
@@ -56,7 +56,7 @@ MUST_CHECK int recovery_run(struct job *j,
                             recovery_sink *sink,
                             void *arg,
                             struct progress *progress,
-                            unsigned *errors);
+                            uint64_t preferred);
 
 /* Fetch the catalogue, allocated; the caller wipes and frees it. */
 MUST_CHECK int recovery_catalogue(struct job *j,

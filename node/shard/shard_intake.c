@@ -314,6 +314,11 @@ int intake_data(struct shard_work *w,
     }
     w->stream_left -= bytes.size;
     w->queued += bytes.size;
+    w->came += bytes.size;
+    if (w->came >= SHARD_JOBS_BUFFER) {
+        w->came = 0;
+        w->still_ms = uv_now(jobs_config(w->jobs)->loop);
+    }
     while (bytes.size > 0) {
         uint8_t *place = intake_place(w);
         size_t room = SHARD_JOBS_BUFFER - w->fill;
@@ -363,9 +368,8 @@ void intake_stop(struct shard_work *w)
     }
 }
 
-/* The disk said no. The files are let go, and the link is kept as one that is
- * not listened to. */
-static void intake_fail(struct shard_work *w)
+/* The files are let go, and the link is kept as one that is not listened to. */
+void intake_fail(struct shard_work *w, int status)
 {
     work_drop_calls(w);
     if (w->open) {
@@ -375,7 +379,7 @@ static void intake_fail(struct shard_work *w)
     work_free_buffers(w);
     intake_pause(w, false);
     w->deaf = true;
-    work_report(w, &w->intake, w->status);
+    work_report(w, &w->intake, status);
 }
 
 static void intake_sealed(struct shard_work *w, int status)
@@ -428,7 +432,7 @@ void intake_done(struct shard_work *w, struct work_call *call)
         return; /* The report may have led to a cancel. */
     }
     if (w->status != OK && w->seal == 0) {
-        intake_fail(w);
+        intake_fail(w, w->status);
     } else {
         intake_breathe(w);
     }

@@ -22,6 +22,9 @@ int shard_jobs_new(struct shard_jobs **out,
         return ERR_NOMEM;
     }
     js->config = *config;
+    if (js->config.still_ms == 0) {
+        js->config.still_ms = SHARD_JOBS_STILL_MS;
+    }
     *out = js;
     return OK;
 }
@@ -37,6 +40,11 @@ void jobs_add(struct shard_jobs *js, struct shard_work *w)
 {
     w->next = js->works;
     js->works = w;
+}
+
+struct shard_work *jobs_works(const struct shard_jobs *js)
+{
+    return js->works;
 }
 
 void jobs_enter(struct shard_jobs *js)
@@ -148,37 +156,6 @@ static struct shard_work *link_intake(const struct shard_jobs *js,
     return w;
 }
 
-/* What lies about of an earlier job, and this one ends: an open file that is
- * read no more or is to be removed, an intake that failed on that link. */
-static void jobs_clear(struct shard_jobs *js, const struct steward_job *spec)
-{
-    unsigned resting = 0;
-
-    for (struct shard_work *w = js->works; w != NULL; w = w->next) {
-        resting += w->resting ? 1 : 0;
-        if ((w->deaf && spec->type == STEWARD_JOB_INTAKE &&
-             w->spec.link == spec->link) ||
-            (w->resting && (spec->type == STEWARD_JOB_DROP ||
-                            resting > SHARD_JOBS_RESTING))) {
-            w->deaf = w->resting = false;
-            work_end(w);
-        }
-    }
-}
-
-/* Of READs, or of all others. */
-static unsigned jobs_busy(const struct shard_jobs *js, bool reads)
-{
-    unsigned busy = 0;
-
-    for (const struct shard_work *w = js->works; w != NULL; w = w->next) {
-        bool is_read = w->spec.type == STEWARD_JOB_READ;
-
-        busy += is_read == reads && !w->resting && !w->deaf ? 1 : 0;
-    }
-    return busy;
-}
-
 /* A file that is open from the last READ, or NULL. */
 static struct shard_work *read_resting(const struct shard_jobs *js,
                                        const struct steward_job *spec)
@@ -240,8 +217,8 @@ static struct shard_work *job_work(struct shard_jobs *js,
         js->config.link_of(js->config.arg, spec->link) == NULL) {
         return NULL;
     }
-    *status = ERR_FULL;
-    if (jobs_busy(js, spec->type == STEWARD_JOB_READ) >= SHARD_JOBS_MAX) {
+    *status = ERR_BUSY;
+    if (!place_find(js, spec->type == STEWARD_JOB_READ)) {
         return NULL;
     }
     *status = ERR_NOMEM;
@@ -253,7 +230,7 @@ static void job_start(struct shard_jobs *js,
                       const struct steward_job *spec,
                       struct shard_work *w)
 {
-    jobs_clear(js, spec);
+    place_clear(js, spec);
     switch (spec->type) {
     case STEWARD_JOB_INTAKE:
         w->intake = job;
@@ -409,6 +386,15 @@ void shard_jobs_link_down(struct shard_jobs *js, uint64_t link)
         }
     }
     jobs_leave(js);
+}
+
+void shard_jobs_listen(struct shard_jobs *js)
+{
+    for (struct shard_work *w = js->works; w != NULL; w = w->next) {
+        if (w->intake != 0) {
+            w->still_ms = uv_now(js->config.loop);
+        }
+    }
 }
 
 void shard_jobs_close(struct shard_jobs *js,

@@ -18,12 +18,21 @@
  * keeps no shard from coming in, and who sends slowly keeps none from being
  * read.
  *
+ * When all places are taken, one that has waited for its peer for |still_ms| is
+ * given to the next who needs one: an intake to which the lab did not bring a
+ * MiB in that time, a READ of whose leaves the link did not take the next ones.
+ * What the disk takes is not counted, nor is a link that we did not listen to.
+ * The intake ends with ERR_BUSY, and what is durable stays for the next OFFER;
+ * the link of the READ is closed. While there are places nobody is ended: a lab
+ * may have to wait for its model, or for other stewards.
+ *
  * Everything runs on the thread of the loop. */
 
-#define SHARD_JOBS_BUFFER  ((size_t)1 << 20)
-#define SHARD_JOBS_BUFFERS 3U
-#define SHARD_JOBS_MAX     64U
-#define SHARD_JOBS_RESTING 16U /* Files that stay open after a READ. */
+#define SHARD_JOBS_BUFFER   ((size_t)1 << 20)
+#define SHARD_JOBS_BUFFERS  3U
+#define SHARD_JOBS_MAX      64U
+#define SHARD_JOBS_RESTING  16U /* Files that stay open after a READ. */
+#define SHARD_JOBS_STILL_MS 300000U
 
 struct shard_jobs;
 
@@ -31,6 +40,7 @@ struct shard_jobs_config {
     uv_loop_t *loop;
     const struct volume *volume;
     struct slice charter; /* The chain, kept beside sealed shards; lent. */
+    uint32_t still_ms;    /* 0: SHARD_JOBS_STILL_MS. */
     /* The link of that number, or NULL when it is gone. */
     struct link *(*link_of)(void *arg, uint64_t link);
     /* EV_JOB for the machine: status 1 for progress. */
@@ -46,7 +56,7 @@ MUST_CHECK int shard_jobs_new(struct shard_jobs **out,
                               const struct shard_jobs_config *config);
 
 /* ACT_JOB and ACT_JOB_CANCEL. A specification that cannot be, or one job too
- * many, is reported as failed. */
+ * many (ERR_BUSY), is reported as failed. */
 void shard_jobs_start(struct shard_jobs *js, uint64_t job, struct slice bytes);
 void shard_jobs_cancel(struct shard_jobs *js, uint64_t job);
 
@@ -69,6 +79,8 @@ MUST_CHECK int shard_jobs_data(struct shard_jobs *js,
                                bool end);
 void shard_jobs_writable(struct shard_jobs *js, uint64_t link);
 void shard_jobs_link_down(struct shard_jobs *js, uint64_t link);
+/* No link was listened to until now, and no lab is to blame for that. */
+void shard_jobs_listen(struct shard_jobs *js);
 
 /* End all jobs without reports; |closed| runs when the pool has answered. */
 void shard_jobs_close(struct shard_jobs *js,

@@ -189,6 +189,7 @@ void serve_done(struct shard_work *w, struct work_call *call)
         }
     } else if (rv == OK) {
         w->ready = (size_t)call->leaves;
+        w->still_ms = uv_now(jobs_config(w->jobs)->loop);
         serve_go_on(w);
         return;
     }

@@ -68,6 +68,7 @@ struct shard_work *work_new(struct shard_jobs *js,
     w->spec.manifest = slice_of(NULL, 0); /* Was lent. */
     w->calls_end = &w->calls;
     w->work.data = w;
+    w->still_ms = uv_now(jobs_config(js)->loop);
     w->folder = volume_shard_path(w->volume, &spec->deposit_id, spec->index);
     w->scratch = reads ? malloc(SHARD_FILE_SCRATCH_SIZE) : NULL;
     if (w->folder == NULL || (reads && w->scratch == NULL) ||
@@ -113,6 +114,15 @@ static void call_free(struct work_call *call)
     free(call);
 }
 
+/* Its peer waited for us, and is not to blame for that. */
+static void work_waited(struct shard_work *w)
+{
+    uint64_t now = uv_now(jobs_config(w->jobs)->loop);
+
+    w->still_ms += now - w->busy_ms;
+    w->still_ms = w->still_ms < now ? w->still_ms : now;
+}
+
 static void work_done(uv_work_t *work, int status)
 {
     struct shard_work *w = work->data;
@@ -122,6 +132,9 @@ static void work_done(uv_work_t *work, int status)
     (void)status; /* Never canceled. */
     jobs_enter(js);
     w->running = NULL;
+    if (w->calls == NULL) {
+        work_waited(w);
+    }
     if (call->buffer != NULL) {
         call->buffer->busy = false;
     }
@@ -163,6 +176,9 @@ struct work_call *work_queue(struct shard_work *w, enum work_type type)
     }
     assert(!w->ending);
     call->type = type;
+    if (w->calls == NULL && w->running == NULL) {
+        w->busy_ms = uv_now(jobs_config(w->jobs)->loop);
+    }
     *w->calls_end = call;
     w->calls_end = &call->next;
     w->calls_len++;

@@ -5,8 +5,8 @@
 #include "node/shard/shard_jobs.h"
 
 /* The parts of shard_jobs that only its own files share: shard_jobs.c starts
- * and finds jobs, shard_work.c queues their blocking calls, shard_intake.c
- * receives and seals, shard_serve.c reads. */
+ * and finds jobs, shard_place.c finds room for them, shard_work.c queues their
+ * blocking calls, shard_intake.c receives and seals, shard_serve.c reads. */
 
 /* So many calls may wait for the pool before the link of an intake is read no
  * further: a FLUSH is said sooner than it is done. */
@@ -78,6 +78,11 @@ struct shard_work {
     uint32_t stream;  /* Announced and not ended; 0: none. */
     uint64_t stream_left;
     bool paused;
+    size_t came; /* Bytes of the next MiB. */
+    /* The peer is waited for since then: for that MiB, or to take what is
+     * ready. The time that calls take is left out: |busy_ms| is when the first
+     * of those under way was queued. */
+    uint64_t still_ms, busy_ms;
     /* Serving. */
     struct digest proof[MERKLE_RUN_NODES_MAX];
     size_t proof_len;
@@ -110,6 +115,8 @@ bool work_is_over(const struct shard_work *w);
 
 const struct shard_jobs_config *jobs_config(const struct shard_jobs *js);
 void jobs_add(struct shard_jobs *js, struct shard_work *w);
+/* All works, the newest first. */
+struct shard_work *jobs_works(const struct shard_jobs *js);
 /* The oldest work for a shard's files, but for those that only read. */
 struct shard_work *jobs_first(const struct shard_jobs *js,
                               const struct steward_job *spec);
@@ -124,6 +131,14 @@ void work_report(struct shard_work *w, uint64_t *job, int status);
 void work_progress(struct shard_work *w, const struct merkle_range *range);
 struct link *work_link(const struct shard_work *w);
 
+/* shard_place.c */
+
+/* End what lies about of an earlier job, and is in the way of this one. */
+void place_clear(struct shard_jobs *js, const struct steward_job *spec);
+/* Is there a place for a READ, or for another job? A peer that has been still
+ * for too long loses its own. */
+bool place_find(struct shard_jobs *js, bool reads);
+
 /* shard_intake.c: on the pool, and then on the loop. */
 void intake_execute(struct shard_work *w, struct work_call *call);
 void intake_done(struct shard_work *w, struct work_call *call);
@@ -136,6 +151,9 @@ MUST_CHECK int intake_data(struct shard_work *w,
                            struct slice bytes,
                            bool end);
 void intake_stop(struct shard_work *w);
+/* End it though its link is up: what its lab had sent before it hears of that
+ * is swallowed. */
+void intake_fail(struct shard_work *w, int status);
 
 /* shard_serve.c */
 void serve_execute(struct shard_work *w, struct work_call *call);

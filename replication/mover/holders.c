@@ -20,19 +20,21 @@ static int holder_rests(const struct holders *h,
 /* Is holder |a| the better one to ask? */
 static bool holder_before(const struct holders *h,
                           uint64_t busy,
-                          uint16_t k,
+                          uint64_t preferred,
                           uint64_t mono_ms,
                           uint16_t a,
                           uint16_t b)
 {
     int a_rests = holder_rests(h, busy, mono_ms, a);
     int b_rests = holder_rests(h, busy, mono_ms, b);
+    bool a_first = (preferred & stream_bit(a)) != 0;
+    bool b_first = (preferred & stream_bit(b)) != 0;
 
     if (a_rests != b_rests) {
         return a_rests < b_rests;
     }
-    if ((a < k) != (b < k)) {
-        return a < k;
+    if (a_first != b_first) {
+        return a_first;
     }
     if (h->latency[a] != h->latency[b]) {
         return h->latency[a] < h->latency[b];
@@ -43,15 +45,15 @@ static bool holder_before(const struct holders *h,
 int holders_best(const struct holders *h,
                  uint64_t among,
                  uint64_t busy,
-                 const struct erasure *code,
+                 uint64_t preferred,
                  uint64_t mono_ms)
 {
     int best = -1;
 
-    for (uint16_t i = 0; i < code->n; i++) {
+    for (uint16_t i = 0; i < MANIFEST_SHARDS_MAX; i++) {
         if ((among & stream_bit(i)) != 0 &&
             (best < 0 ||
-             holder_before(h, busy, code->k, mono_ms, i, (uint16_t)best))) {
+             holder_before(h, busy, preferred, mono_ms, i, (uint16_t)best))) {
             best = i;
         }
     }

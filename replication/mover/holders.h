@@ -2,7 +2,6 @@
 #define CAIRN_REPLICATION_HOLDERS_H
 
 #include "protocol/manifest.h"
-#include "replication/coding/erasure.h"
 
 /* What a mover has learned of the streams that it reads cells from, and whom
  * to ask next. A holder is a shard index; times are the mover's monotonic
@@ -41,13 +40,13 @@ struct holders {
 };
 
 /* The best of |among| (bits), or -1 when there is none: one that does not rest,
- * then one of the first k, whose cells need no decoding, then the fastest, then
- * the lowest. One that has been slow is tried with one cell at a time: while it
- * is |busy| (bits) it rests. Of those that rest, the slow come last. */
+ * then one of |preferred| (bits), then the fastest, then the lowest. One that
+ * has been slow is tried with one cell at a time: while it is |busy| (bits) it
+ * rests. Of those that rest, the slow come last. */
 int holders_best(const struct holders *h,
                  uint64_t among,
                  uint64_t busy,
-                 const struct erasure *code,
+                 uint64_t preferred,
                  uint64_t mono_ms);
 
 /* A cell came, |took_ms| after it was asked for. */

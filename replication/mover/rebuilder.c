@@ -25,7 +25,7 @@ size_t rebuilder_buffer_size(const struct rebuilder_config *config)
 
         max = size > max ? size : max;
     }
-    return (size_t)max * (config->code->k + stream_bits_len(config->targets));
+    return (size_t)max * config->code->n;
 }
 
 static void target_init(struct rebuilder *r, uint32_t i)
@@ -42,6 +42,7 @@ void rebuilder_init(struct rebuilder *r, const struct rebuilder_config *config)
 {
     memset(r, 0, sizeof(*r));
     r->config = *config;
+    fetcher_init(&r->fetcher, config->code, config->holders, 0);
     r->missed = ERR_IO;
     r->end = LEAF_SIZE;
     assert(config->window >= 1 && config->window <= REBUILDER_WINDOW_MAX);
@@ -130,8 +131,11 @@ static void rebuilder_pump(struct rebuilder *r, struct mover_out *out)
         rebuilder_pump_fetch(r, out);
         rebuilder_pump_flush(r, out);
     }
-    if (r->pending == 0 && (r->status != OK || rebuilder_open(r) == 0)) {
-        rebuilder_end(r, out);
+    if (r->status != OK || rebuilder_open(r) == 0) {
+        fetcher_drop(&r->fetcher, out);
+        if (r->pending + r->fetcher.pending == 0) {
+            rebuilder_end(r, out);
+        }
     }
 }
 
@@ -160,43 +164,22 @@ static void rebuilder_on_buffer(struct rebuilder *r,
     rebuilder_move(slot, REBUILDER_FREE);
 }
 
-/* Its place among the k cells goes to another holder. */
-static void rebuilder_on_bad_read(struct rebuilder *r,
-                                  struct rebuilder_slot *slot,
-                                  uint32_t stream,
-                                  struct mover_out *out)
-{
-    slot->failed |= stream_bit(stream);
-    holders_failed(&r->holders, stream, r->mono_ms + REBUILDER_REST_MS);
-    if (r->status == OK) {
-        rebuilder_read(slot, slot->places[stream], out);
-    }
-}
-
 static void rebuilder_on_read(struct rebuilder *r,
                               const struct mover_event *ev,
                               struct mover_out *out)
 {
-    struct rebuilder_slot *slot = slot_find(r, REBUILDER_FETCHING, ev->id);
-    uint64_t bit = stream_bit(ev->stream);
+    int i;
+    int rv = fetcher_on_read(&r->fetcher, ev, &i, out);
 
-    assert(slot != NULL && (slot->asked & bit) != 0);
-    slot->asked &= ~bit;
-    if (ev->status != OK) {
-        rebuilder_on_bad_read(r, slot, ev->stream, out);
-    } else {
-        assert(ev->len == rebuilder_slot_size(slot));
-        holders_answered(&r->holders, ev->stream,
-                         ev->mono_ms - slot->asked_ms[ev->stream]);
-        slot->have |= bit;
-    }
-    if (slot->asked == 0 && r->status == OK) {
+    if (rv != OK) {
+        rebuilder_fail(r, rv);
+    } else if (i >= 0) {
         struct mover_action *a = rebuilder_ask(r, out, MV_WORK);
 
-        rebuilder_move(slot, REBUILDER_REBUILDING);
-        a->id = slot->segment;
+        rebuilder_move(&r->slots[i], REBUILDER_REBUILDING);
+        a->id = ev->id;
         a->work = rebuilder_work;
-        a->arg = slot;
+        a->arg = &r->slots[i];
     }
 }
 
@@ -257,12 +240,11 @@ static void rebuilder_on_durable(struct rebuilder *r,
     t->durable = t->flush_at;
 }
 
-/* What was asked of it is answered by the driver, with errors. */
 static void rebuilder_on_lost(struct rebuilder *r, uint32_t stream)
 {
     uint64_t bit = stream_bit(stream);
 
-    r->config.holders &= ~bit;
+    fetcher_on_lost(&r->fetcher, stream);
     if ((r->config.targets & bit) != 0) {
         rebuilder_lose(r, stream, ERR_IO);
     }
@@ -276,7 +258,7 @@ void rebuilder_step(struct rebuilder *r,
     if (r->ended) {
         return;
     }
-    r->mono_ms = ev->mono_ms;
+    r->fetcher.mono_ms = ev->mono_ms;
     switch (ev->type) {
     case MV_START:
         rebuilder_on_start(r, out);
@@ -286,7 +268,6 @@ void rebuilder_step(struct rebuilder *r,
         rebuilder_on_buffer(r, ev);
         break;
     case MV_READ:
-        r->pending--;
         rebuilder_on_read(r, ev, out);
         break;
     case MV_WORKED:
@@ -304,8 +285,10 @@ void rebuilder_step(struct rebuilder *r,
     case MV_LOST:
         rebuilder_on_lost(r, ev->stream);
         break;
-    case MV_NOTED:
     case MV_WAKE:
+        fetcher_on_wake(&r->fetcher);
+        break;
+    case MV_NOTED:
         break;
     case MV_CANCEL:
         rebuilder_fail(r, ERR_CANCELED);

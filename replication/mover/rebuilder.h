@@ -1,9 +1,6 @@
 #ifndef CAIRN_REPLICATION_REBUILDER_H
 #define CAIRN_REPLICATION_REBUILDER_H
 
-#include "replication/coding/erasure.h"
-#include "replication/mover/holders.h"
-#include "replication/mover/mover.h"
 #include "replication/mover/restorer.h"
 
 /* The mover that fills missing columns of a sealed deposit from the cells of
@@ -11,17 +8,15 @@
  *
  *            k cells read, verified        MV_WORKED          in order
  *   FETCHING ---------------------> REBUILDING ----> REBUILT ---------> SENDING
- *      ^  | a cell is missing or bad: another holder    |                  |
- *      +--+ is asked                                    |                  |
+ *      ^  | a cell is missing, bad or late: another     |                  |
+ *      +--+ holder is asked                             |                  |
  *                                        FREE <---------+------------------+
  *                                             no target      all MV_SENT
  *                                             is left for it
  *
  * Segments that no target lacks are passed over, and of a cell only the leaves
- * are read that some target lacks. Cells are read with MV_READ_AT from holders;
- * as for the restorer, the driver gives only what it verified against the
- * shard's root. It prefers data cells, then the holders that answered fastest;
- * one that failed rests for REBUILDER_REST_MS, unless there are not k others.
+ * are read that some target lacks. They are fetched from holders as in
+ * fetcher.h.
  *
  * What is rebuilt goes to each target with MV_SEND (|id| the segment), in
  * order, from the leaf on where the target ends. A target is flushed when it
@@ -33,8 +28,7 @@
  * it is left out, and the job goes on for the others. A target whose cells are
  * all durable is filled, whatever becomes of it afterwards. */
 
-#define REBUILDER_WINDOW_MAX     8
-#define REBUILDER_REST_MS        30000U
+#define REBUILDER_WINDOW_MAX     FETCHER_WINDOW_MAX
 #define REBUILDER_FLUSH_SEGMENTS 8U
 #define REBUILDER_FLUSH_BYTES    ((uint64_t)64 << 20)
 
@@ -53,15 +47,10 @@ struct rebuilder_slot {
     enum rebuilder_state state;
     struct rebuilder *owner;
     uint64_t segment;
-    uint64_t nth; /* In the order of fetching, which is that of sending. */
     uint64_t from, end; /* Of its cell, the part that is rebuilt. */
     uint32_t buf;
-    uint8_t *mem;  /* k cells that are read, then one for each target. */
-    uint64_t want; /* The targets that lack it, as bits. */
-    /* Holders as bits: answered well, still asked, failed. */
-    uint64_t have, asked, failed;
-    uint8_t places[MANIFEST_SHARDS_MAX]; /* Holder to one of the k cells. */
-    uint64_t asked_ms[MANIFEST_SHARDS_MAX];
+    uint8_t *mem;    /* A cell for each stream, read or rebuilt. */
+    uint64_t want;   /* The targets that lack it, as bits. */
     uint64_t unsent; /* Targets whose MV_SENT is still to come. */
     struct erasure_plan plan;
     uint64_t plan_have, plan_want; /* What |plan| is for; 0: none. */
@@ -92,14 +81,13 @@ struct rebuilder {
     struct rebuilder_config config;
     struct rebuilder_slot slots[REBUILDER_WINDOW_MAX];
     struct rebuilder_target targets[MANIFEST_SHARDS_MAX];
-    size_t next_place;            /* In config.places, to be fetched. */
-    uint64_t next_nth, next_send; /* Slots by |nth|. */
-    uint64_t end;                 /* Of the last cell. */
-    uint64_t bytes, bytes_done;   /* To be sent, for progress. */
-    uint64_t lost;                /* Targets, as bits. */
-    struct holders holders;
-    uint64_t mono_ms;
-    unsigned pending; /* Actions that are still to be answered. */
+    size_t next_place;          /* In config.places, to be fetched. */
+    uint64_t next_send;         /* They are sent in the order of fetching. */
+    uint64_t end;               /* Of the last cell. */
+    uint64_t bytes, bytes_done; /* To be sent, for progress. */
+    uint64_t lost;              /* Targets, as bits. */
+    struct fetcher fetcher;
+    unsigned pending; /* Actions that are still to be answered, but reads. */
     bool ended;
     int status, missed;
 };

@@ -6,7 +6,7 @@
 /* The inside of rebuilder.h.
  *
  *   rebuilder.c        begins, takes events, ends
- *   rebuilder_fetch.c  cells: read from holders, and the lost ones rebuilt
+ *   rebuilder_fetch.c  cells: which are fetched, and the lost ones rebuilt
  *   rebuilder_send.c   targets: what they lack, sending, flushing */
 
 /* --- rebuilder.c --------------------------------------------------------- */
@@ -38,12 +38,11 @@ size_t rebuilder_slot_size(const struct rebuilder_slot *slot);
 uint8_t *rebuilder_slot_rebuilt(const struct rebuilder_slot *slot,
                                 uint32_t target);
 
-/* Read the |place|th of the k cells from the best holder; ERR_NOTFOUND ends the
- * job when nobody is left. */
-void rebuilder_read(struct rebuilder_slot *slot,
-                    uint8_t place,
-                    struct mover_out *out);
-/* Begin with the next segment that is lacked, if a slot is free. */
+/* In the order of fetching, which is that of sending. */
+uint64_t rebuilder_slot_nth(const struct rebuilder_slot *slot);
+
+/* Begin with the next segment that is lacked, if a slot is free, and ask for
+ * what else it is time for. */
 void rebuilder_pump_fetch(struct rebuilder *r, struct mover_out *out);
 /* The work of MV_WORK; |arg| is the slot, whose k cells are there. */
 int rebuilder_work(void *arg);

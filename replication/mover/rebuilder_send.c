@@ -103,7 +103,8 @@ static struct rebuilder_slot *slot_next(struct rebuilder *r)
     for (unsigned i = 0; i < r->config.window; i++) {
         struct rebuilder_slot *slot = &r->slots[i];
 
-        if (slot->state == REBUILDER_REBUILT && slot->nth == r->next_send) {
+        if (slot->state == REBUILDER_REBUILT &&
+            rebuilder_slot_nth(slot) == r->next_send) {
             return slot;
         }
     }

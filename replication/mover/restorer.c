@@ -1,4 +1,4 @@
-#include "replication/mover/restorer_internal.h"
+#include "replication/mover/restorer.h"
 
 /* The edges of the diagram in restorer.h. */
 static const unsigned restorer_allowed[RESTORER_STATE_COUNT] = {
@@ -10,7 +10,7 @@ static const unsigned restorer_allowed[RESTORER_STATE_COUNT] = {
     [RESTORER_SENDING] = BIT(RESTORER_FREE),
 };
 
-void restorer_move(struct restorer_slot *slot, enum restorer_state next)
+static void restorer_move(struct restorer_slot *slot, enum restorer_state next)
 {
     assert((restorer_allowed[slot->state] & BIT(next)) != 0);
     slot->state = next;
@@ -25,6 +25,8 @@ void restorer_init(struct restorer *r, const struct restorer_config *config)
 {
     memset(r, 0, sizeof(*r));
     r->config = *config;
+    fetcher_init(&r->fetcher, &config->params->code, config->streams,
+                 config->preferred);
     assert(config->window >= 1 && config->window <= RESTORER_WINDOW_MAX);
     for (size_t i = 0; i < config->places_len; i++) {
         r->bytes += config->places[i].size.ciphertext_size;
@@ -36,8 +38,8 @@ void restorer_init(struct restorer *r, const struct restorer_config *config)
     }
 }
 
-struct restorer_slot *restorer_slot_any(struct restorer *r,
-                                        enum restorer_state state)
+static struct restorer_slot *restorer_slot_any(struct restorer *r,
+                                               enum restorer_state state)
 {
     for (unsigned i = 0; i < r->config.window; i++) {
         if (r->slots[i].state == state) {
@@ -47,9 +49,9 @@ struct restorer_slot *restorer_slot_any(struct restorer *r,
     return NULL;
 }
 
-struct restorer_slot *restorer_slot_find(struct restorer *r,
-                                         enum restorer_state state,
-                                         uint64_t segment)
+static struct restorer_slot *restorer_slot_find(struct restorer *r,
+                                                enum restorer_state state,
+                                                uint64_t segment)
 {
     for (unsigned i = 0; i < r->config.window; i++) {
         struct restorer_slot *slot = &r->slots[i];
@@ -63,37 +65,32 @@ struct restorer_slot *restorer_slot_find(struct restorer *r,
 
 /* Remember the first reason; what is in flight is still waited for, because
  * it refers to our memory. */
-void restorer_fail(struct restorer *r, int status)
+static void restorer_fail(struct restorer *r, int status)
 {
     if (r->status == OK) {
         r->status = status;
     }
 }
 
-struct mover_action *restorer_ask(struct restorer *r,
-                                  struct mover_out *out,
-                                  enum mover_action_type type)
+static struct mover_action *restorer_ask(struct restorer *r,
+                                         struct mover_out *out,
+                                         enum mover_action_type type)
 {
     r->pending++;
     return mover_act(out, type);
 }
 
-size_t restorer_cell_size(const struct restorer_slot *slot)
+static const struct fetcher_slot *slot_cells(const struct restorer_slot *slot)
 {
-    return (size_t)slot->place.size.leaves * LEAF_SIZE;
-}
+    const struct restorer *r = slot->owner;
 
-uint8_t *restorer_cell(const struct restorer_slot *slot, uint16_t i)
-{
-    uint16_t k = slot->owner->config.params->code.k;
-
-    return i < k ? slot->room.data + i * restorer_cell_size(slot)
-                 : slot->room.parity + (i - k) * restorer_cell_size(slot);
+    return &r->fetcher.slots[slot - r->slots];
 }
 
 static int slot_rebuild(struct restorer_slot *slot)
 {
     const struct segment_params *p = slot->owner->config.params;
+    const struct fetcher_slot *cells = slot_cells(slot);
     const uint8_t *have[ERASURE_K_MAX];
     uint8_t present[ERASURE_K_MAX];
     uint8_t want[ERASURE_K_MAX];
@@ -101,8 +98,8 @@ static int slot_rebuild(struct restorer_slot *slot)
     size_t want_len = 0;
 
     for (uint16_t i = 0; i < p->code.n; i++) {
-        if ((slot->have & stream_bit(i)) != 0) {
-            have[present_len] = restorer_cell(slot, i);
+        if ((cells->have & stream_bit(i)) != 0) {
+            have[present_len] = fetcher_cell(cells, i);
             present[present_len++] = (uint8_t)i;
         } else if (i < p->code.k) {
             want[want_len++] = (uint8_t)i;
@@ -112,20 +109,20 @@ static int slot_rebuild(struct restorer_slot *slot)
     if (want_len == 0) {
         return OK;
     }
-    if (slot->plan_have != slot->have) {
+    if (slot->plan_have != cells->have) {
         int rv =
             erasure_plan_init(&slot->plan, &p->code, present, want, want_len);
 
         if (rv != OK) {
             return rv;
         }
-        slot->plan_have = slot->have;
+        slot->plan_have = cells->have;
     }
     return segment_rebuild(&slot->plan, have, slot->room.data,
                            slot->place.size.leaves);
 }
 
-int restorer_work(void *arg)
+static int restorer_work(void *arg)
 {
     struct restorer_slot *slot = arg;
     int rv = slot_rebuild(slot);
@@ -164,27 +161,43 @@ static void pump_send(struct restorer *r, struct mover_out *out)
     a->bytes = slot->plain;
 }
 
-/* What is under way uses our memory until it is answered; the sooner the
- * better. */
-static void pump_drop(struct restorer *r, struct mover_out *out)
+static void pump_fetch(struct restorer *r, struct mover_out *out)
 {
-    for (unsigned i = 0; i < r->config.window && !r->dropped; i++) {
-        if (r->slots[i].asked != 0) {
-            mover_act(out, MV_DROP)->id = r->slots[i].place.segment;
-        }
+    struct restorer_slot *slot = restorer_slot_any(r, RESTORER_FREE);
+    int rv = OK;
+
+    if (slot != NULL && r->next_fetch < r->config.places_len) {
+        struct fetcher_cells cells;
+
+        slot->place = r->config.places[r->next_fetch++];
+        cells = (struct fetcher_cells){
+            .segment = slot->place.segment,
+            .off = slot->place.offset,
+            .len = (size_t)slot->place.size.leaves * LEAF_SIZE,
+            .mem = slot->room.data,
+        };
+        restorer_move(slot, RESTORER_FETCHING);
+        rv = fetcher_begin(&r->fetcher, (unsigned)(slot - r->slots), &cells,
+                           out);
     }
-    r->dropped = true;
+    if (rv == OK) {
+        rv = fetcher_pump(&r->fetcher, r->next_send, out);
+    }
+    if (rv != OK) {
+        restorer_fail(r, rv);
+    }
 }
 
 static void restorer_pump(struct restorer *r, struct mover_out *out)
 {
     if (r->status == OK) {
         pump_send(r, out);
-        restorer_pump_fetch(r, out);
-    } else {
-        pump_drop(r, out);
+        pump_fetch(r, out);
     }
-    if (r->pending == 0 &&
+    if (r->status != OK) {
+        fetcher_drop(&r->fetcher, out);
+    }
+    if (r->pending + r->fetcher.pending == 0 &&
         (r->status != OK || r->next_send == r->config.places_len)) {
         for (unsigned i = 0; i < r->config.window; i++) {
             if (r->slots[i].state != RESTORER_BUFFER) {
@@ -211,6 +224,25 @@ static void restorer_on_buffer(struct restorer *r, const struct mover_event *ev)
     segment_room_init(&slot->room, p->code.k, p->code.n, p->segment_size,
                       ev->mem);
     restorer_move(slot, RESTORER_FREE);
+}
+
+static void restorer_on_read(struct restorer *r,
+                             const struct mover_event *ev,
+                             struct mover_out *out)
+{
+    int i;
+    int rv = fetcher_on_read(&r->fetcher, ev, &i, out);
+
+    if (rv != OK) {
+        restorer_fail(r, rv);
+    } else if (i >= 0) {
+        struct mover_action *a = restorer_ask(r, out, MV_WORK);
+
+        restorer_move(&r->slots[i], RESTORER_OPENING);
+        a->id = ev->id;
+        a->work = restorer_work;
+        a->arg = &r->slots[i];
+    }
 }
 
 static void restorer_on_worked(struct restorer *r, const struct mover_event *ev)
@@ -248,12 +280,6 @@ static void restorer_on_sent(struct restorer *r,
     a->len = r->bytes;
 }
 
-/* What was asked of it is answered by the driver, with errors. */
-static void restorer_on_lost(struct restorer *r, uint32_t stream)
-{
-    r->config.streams &= ~stream_bit(stream);
-}
-
 void restorer_step(struct restorer *r,
                    const struct mover_event *ev,
                    struct mover_out *out)
@@ -262,7 +288,7 @@ void restorer_step(struct restorer *r,
     if (r->ended) {
         return;
     }
-    r->mono_ms = ev->mono_ms;
+    r->fetcher.mono_ms = ev->mono_ms;
     switch (ev->type) {
     case MV_START:
         for (unsigned i = 0; i < r->config.window; i++) {
@@ -274,7 +300,6 @@ void restorer_step(struct restorer *r,
         restorer_on_buffer(r, ev);
         break;
     case MV_READ:
-        r->pending--;
         restorer_on_read(r, ev, out);
         break;
     case MV_WORKED:
@@ -286,10 +311,10 @@ void restorer_step(struct restorer *r,
         restorer_on_sent(r, ev, out);
         break;
     case MV_LOST:
-        restorer_on_lost(r, ev->stream);
+        fetcher_on_lost(&r->fetcher, ev->stream);
         break;
     case MV_WAKE:
-        r->wake_ms = 0;
+        fetcher_on_wake(&r->fetcher);
         break;
     case MV_DURABLE:
     case MV_NOTED:

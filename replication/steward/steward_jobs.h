@@ -15,7 +15,9 @@ enum steward_job_type {
      * (leaves 0: creates them, reserving |size|). Reports progress with
      * status 1 and a steward_job_report once they are open, which is when the
      * lab is told that it may send, and after each FLUSH, once synced. Ends
-     * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room.
+     * when the link does or at ACT_JOB_CANCEL. ERR_FULL: no room on the disk;
+     * ERR_BUSY: no place for one job more, or, once its files were open, its
+     * place was needed by others and the lab made no use of it.
      * The machine keeps COMMITs; the job sees them first, refuses to cut below
      * them at once, and keeps from the machine what is above what is durable
      * now. ERR_MISMATCH: files that do not hold |range|, such as after a CUT

@@ -147,6 +147,25 @@ void steward_shard_restart(struct steward *s,
     steward_shard_put(s, d, out);
 }
 
+/* In words for the lab. */
+static const char *intake_trouble(const struct steward_intake *in, int status)
+{
+    switch (status) {
+    case ERR_FULL:
+        return "the disk of this steward has no room for it";
+    case ERR_MISMATCH:
+        return "what this steward held of the shard is lost; offer it again, "
+               "from its beginning";
+    case ERR_BUSY:
+        return in->accepted
+                   ? "next to nothing came of it for too long, while others "
+                     "waited; offer it again, and go on with what is durable"
+                   : "too many shards come in now; try again";
+    default:
+        return "the shard cannot be written here";
+    }
+}
+
 static void on_intake_end(struct steward *s,
                           struct steward_intake *in,
                           int status,
@@ -159,13 +178,7 @@ static void on_intake_end(struct steward *s,
     if (status != OK && status != ERR_CANCELED &&
         steward_link_find(s, in->link) != NULL) {
         steward_refuse(s, in->link, MESSAGE_OFFER, &d->id, status,
-                       status == ERR_FULL
-                           ? "the disk of this steward has no room for it"
-                       : status == ERR_MISMATCH
-                           ? "what this steward held of the shard is lost; "
-                             "offer it again, from its beginning"
-                           : "the shard cannot be written here",
-                       out);
+                       intake_trouble(in, status), out);
     }
     in->job = 0;
     /* The files are not what the row says: a disk that lost writes, or a power
@@ -250,7 +263,7 @@ static bool on_read_end(struct steward *s,
         for (size_t j = 0; l->up && j < STEWARD_READS_MAX; j++) {
             if (l->reads[j] != 0 && l->reads[j] == ev->id) {
                 l->reads[j] = 0;
-                if (ev->status == ERR_FULL || ev->status == ERR_NOMEM) {
+                if (ev->status == ERR_BUSY || ev->status == ERR_NOMEM) {
                     steward_refuse(s, l->id, MESSAGE_READ, NULL, ERR_BUSY,
                                    "too many reads at once; try again", out);
                 }

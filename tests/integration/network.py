@@ -722,6 +722,17 @@ class Slow(NetworkCase):
         self.assertEqual(said.count(f"{shards[0]} is slow: after "), 1, said)
         self.assertLess(said.index(" is slow: after "), said.index("restoring: done"), said)
 
+    def test_b_stewards_that_drip_do_not_hold_up_a_deposit(self):
+        net = self.net
+        model, cert = net.model("slowly", 8 * MIB), self.path("slowly.cert")
+        names = sorted(self.proxies)[:2]
+        # Enough for all that a steward says while it takes its shard: what is read back at the end comes in drops.
+        for name in names:
+            self.proxies[name].drip(500000)
+        made = net.deposit(model, "--certificate", cert, "--verify", "full", "--patience", "3600", *self.code)
+        self.assertEqual(made["verified_segments"], made["segments"])
+        self.assertEqual(len(net.verify(cert)["stewards"]), 4)
+
 
 class Care(NetworkCase):
     """Keys under passphrases, one process for each home, no room, no volume."""
