@@ -62,6 +62,11 @@ char *text_time(char *out, uint64_t unix_s)
     return out;
 }
 
+const char *text_s(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 char *text_hex(char *out, const uint8_t *bytes, size_t size)
 {
     return sodium_bin2hex(out, 2 * size + 1, bytes, size);

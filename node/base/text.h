@@ -15,6 +15,9 @@ char *text_duration(char *out, uint64_t seconds);
  */
 char *text_time(char *out, uint64_t unix_s);
 
+/* "s", for a plural, or "". */
+const char *text_s(uint64_t count);
+
 /* Lower-case hex; |out| has 2 * size + 1 bytes. */
 char *text_hex(char *out, const uint8_t *bytes, size_t size);
 /* False unless |text| is exactly |size| bytes in hex. */

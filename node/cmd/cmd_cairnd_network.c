@@ -89,8 +89,9 @@ static int install_print(struct cli *c, const struct self *s)
                       "same_provider_allowed",
                       (charter->flags & CHARTER_FLAG_SAME_PROVIDER) != 0));
     }
-    printf("network      %s, %u stewards, %u of which may be faulty\n",
-           charter->name, charter->stewards, charter->f);
+    printf("network      %s, %u steward%s, %u of which may be faulty\n",
+           charter->name, charter->stewards, text_s(charter->stewards),
+           charter->f);
     printf("id           %s\n", net);
     printf("fingerprint  %s\n", fingerprint);
     if (charter->flags != 0) {

@@ -96,13 +96,13 @@ static int fingerprint_ask(struct cli *c,
                         "founders");
     }
     (void)dprintf(tty,
-                  "network      %s, %u stewards\n"
+                  "network      %s, %u steward%s\n"
                   "steward      %s\n"
                   "fingerprint  %s\n"
                   "Did the other founders tell you the same fingerprint? Type "
                   "yes: ",
-                  n->charter->name, n->charter->stewards, n->steward->name,
-                  fingerprint);
+                  n->charter->name, n->charter->stewards,
+                  text_s(n->charter->stewards), n->steward->name, fingerprint);
     yes = line_read(tty, line) && strcmp(line, "yes") == 0;
     close(tty);
     if (!yes) {

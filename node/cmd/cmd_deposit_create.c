@@ -67,8 +67,8 @@ static int create_lint(struct cli *c, const char *dir)
         cmd_lint_print(stderr, &lint, LINT_WARNING);
     }
     if (lint.errors > 0 && !cli_flag(c, "ignore-lint")) {
-        (void)snprintf(what, sizeof(what), "the directory has %u errors",
-                       lint.errors);
+        (void)snprintf(what, sizeof(what), "the directory has %u error%s",
+                       lint.errors, text_s(lint.errors));
         code = cli_fail(c, EXIT_CODE_FAILED, what,
                         "mend them (see 'cairn deposit plan'), or deposit it "
                         "as it is with --ignore-lint");

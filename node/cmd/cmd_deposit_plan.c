@@ -82,8 +82,8 @@ static int plan_print(struct cli *c,
                 "findings", lint_json(l)));
     }
     cmd_lint_print(stdout, l, LINT_NOTE);
-    printf("model     %zu file%s, %s", s->files_len,
-           s->files_len == 1 ? "" : "s", text_size(a, s->size));
+    printf("model     %zu file%s, %s", s->files_len, text_s(s->files_len),
+           text_size(a, s->size));
     if (l->parameters > 0) {
         printf(", %.3g parameters", (double)l->parameters);
     }
@@ -138,8 +138,8 @@ int cmd_deposit_plan(struct cli *c)
     code = plan_print(c, &source, &lint, &coding);
     if (code == EXIT_CODE_OK && lint.errors > 0) {
         code = EXIT_CODE_FAILED;
-        cli_note(c, "%u errors: create would refuse this directory",
-                 lint.errors);
+        cli_note(c, "%u error%s: create would refuse this directory",
+                 lint.errors, text_s(lint.errors));
     }
     lint_close(&lint);
     source_close(&source);

@@ -230,7 +230,8 @@ static int install_print(struct cli *c, const struct self *s)
                                         (json_int_t)charter->epoch, "stewards",
                                         (int)charter->stewards));
     }
-    printf("network      %s, %u stewards\n", charter->name, charter->stewards);
+    printf("network      %s, %u steward%s\n", charter->name, charter->stewards,
+           text_s(charter->stewards));
     printf("fingerprint  %s\n", fingerprint);
     printf(
         "next         compare the fingerprint with a steward by telephone\n");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/base/file.h"
+#include "node/base/text.h"
 #include "node/cmd/commands.h"
 
 const char *network_value(const struct cli *c,
@@ -55,12 +56,13 @@ static void members_print(const struct charter *c)
 {
     for (size_t i = 0; i < c->members_len; i++) {
         const struct card *card = &c->members[i].card;
+        bool known = strcmp(card->jurisdiction, "--") != 0;
         char id[9];
         char key[64];
 
         text_hex(id, card->id.bytes, 4);
-        printf("  %-8s %s  %s, %s%s%s\n", card_role_name(card->role), id,
-               card->name, card->jurisdiction,
+        printf("  %-8s %s  %s%s%s%s%s\n", card_role_name(card->role), id,
+               card->name, known ? ", " : "", known ? card->jurisdiction : "",
                card->addresses_len > 0 ? ", " : "",
                card->addresses_len > 0 ? card->addresses[0] : "");
         for (size_t k = 0; k < card->operators_len; k++) {

@@ -97,7 +97,7 @@ static int recover_print(struct cli *c,
     }
     printf("restored  %llu file%s, %s of '%s' into %s\n"
            "          every file has the SHA-256 that the lab sealed\n",
-           (unsigned long long)r->files, r->files == 1 ? "" : "s",
+           (unsigned long long)r->files, text_s(r->files),
            text_size(size, r->bytes), r->label, out);
     return EXIT_CODE_OK;
 }

@@ -48,8 +48,9 @@ static void print_node(const json_t *s)
            duration(up, cmd_json_int(s, "uptime_s", -1)));
     printf("id         %s\n", cmd_json_text(text, s, "id"));
     printf("network    %s", cmd_json_text(text, network, "name"));
-    printf(", %lld stewards, %lld of which may be faulty\n",
+    printf(", %lld steward%s, %lld of which may be faulty\n",
            (long long)cmd_json_int(network, "stewards", 0),
+           text_s((uint64_t)cmd_json_int(network, "stewards", 0)),
            (long long)cmd_json_int(network, "f", 0));
     printf("           fingerprint %s\n",
            cmd_json_text(text, network, "fingerprint"));
