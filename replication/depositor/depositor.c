@@ -151,8 +151,8 @@ static void on_start(struct depositor *d, const struct core_event *ev)
                            ? "a manifest of this deposit has been published "
                              "already, and it is not the one of this journal; "
                              "start a new deposit"
-                           : "the store of this lab's feed is damaged; restore "
-                             "it from a backup, and begin a new incarnation",
+                           : "the store of this lab's feed is damaged; put its "
+                             "newest copy back",
                        0);
     }
     if (ev->status != 1) {

@@ -191,8 +191,8 @@ void depositor_fail_ahead(struct depositor *d)
 {
     depositor_fail(d, ERR_ORDER,
                    "the stewards hold signed entries of this lab's feed that "
-                   "are not here: this store is an older copy; use the newer "
-                   "one, or begin a new incarnation",
+                   "are not here: this store is an older copy; put the newer "
+                   "one back, for without it this lab deposits no more",
                    0);
 }
 

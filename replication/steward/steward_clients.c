@@ -30,8 +30,8 @@ static const char *append_refusal(const struct steward *s, int *status)
 {
     if (!steward_can_append(s)) {
         *status = ERR_ORDER;
-        return "this steward's feed is halted: begin a new incarnation of it "
-               "first";
+        return "this steward's feed is halted, so that it signs nothing more; "
+               "see 'cairn status'";
     }
     return NULL;
 }

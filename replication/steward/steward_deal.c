@@ -46,7 +46,7 @@ static const char *deal_refusal(const struct steward *s,
     if (!d->has_share && !steward_can_append(s)) {
         *status = ERR_ORDER;
         return "this steward can give no acknowledgements: its feed is "
-               "halted; its operators must begin a new incarnation";
+               "halted, as 'cairn status' there explains";
     }
     return NULL;
 }
@@ -178,8 +178,8 @@ static const char *acknowledge(struct steward *s,
                "operators should look";
     }
     if (!steward_can_append(s)) {
-        return "this steward's feed is halted; its operators must begin a new "
-               "incarnation";
+        return "this steward's feed is halted, as 'cairn status' there "
+               "explains";
     }
     d->has_share = true;
     d->share_incarnation = tip->incarnation;

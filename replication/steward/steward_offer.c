@@ -311,8 +311,8 @@ void steward_on_offer(struct steward *s,
         offer_refuse(s, l, ERR_MISMATCH, "an offer of another network", out);
     } else if (!steward_can_append(s)) {
         offer_refuse(s, l, ERR_ORDER,
-                     "this steward can give no receipts: its feed is halted; "
-                     "its operators must begin a new incarnation",
+                     "this steward can give no receipts: its feed is halted, "
+                     "as 'cairn status' there explains",
                      out);
     } else if (in != NULL && in->deposit != index) {
         offer_refuse(s, l, ERR_BUSY, "one shard at a time on a connection",
