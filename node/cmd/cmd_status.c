@@ -168,7 +168,8 @@ static void print_custodian(const json_t *s)
         printf("custodian  none\n");
     } else if (json_is_true(json_object_get(c, "reachable"))) {
         printf("custodian  there since %s", cmd_json_text(text, c, "since"));
-        printf(", holds %s key shares", count(shares, c, "shares"));
+        printf(", holds %s key share%s", count(shares, c, "shares"),
+               text_s((uint64_t)cmd_json_int(c, "shares", 0)));
         printf(", lacks %s\n", count(shares, c, "missing"));
     } else {
         printf("custodian  NOT THERE since %s: ",
