@@ -517,7 +517,8 @@ class Offline(unittest.TestCase):
         shutil.copytree(older, journal)
         self.create("--codec", "raw")
         salts = self.salts("shard", after)
-        self.assertEqual(salts[:before - 1], seen[:before - 1])
+        sure = before - 4  # The last commit may not have come to its end, and is of so many segments at most.
+        self.assertEqual(salts[:sure], seen[:sure])
         self.assertGreater(after, before + 20)
         self.assertEqual(len(set(salts[before:]) & set(seen)), 0, "what is sealed again is sealed under new salts")
         self.recover(range(3, 7), (2, 4, 6))

@@ -826,8 +826,9 @@ def test_shares_that_are_given_twice(dep):
         code, said, _ = run(dep, range(4), (1, copy, 3))
         check(code == 20 and "not a key share" in said, said)
     # the share of one index under the number of another
-    forged = read(dep.share(2)).replace(b"\2\xc4\x20", b"\4\xc4\x20")
-    check(forged != read(dep.share(2)), "the index is there")
+    forged = bytearray(read(dep.share(2)))
+    check(forged[-69] == 2, "the index is there")
+    forged[-69] = 4
     write(copy, forged)
     code, said, _ = run(dep, range(4), (1, 2, copy))
     check(code == 20 and "share 4 does not fit the commitments" in said, said)
