@@ -157,20 +157,31 @@ static int name_is_free(const char *path,
     return OK;
 }
 
-int folder_may(const char *folder, char *errmsg)
+/* A file that has a name for a moment, where none can be without one. */
+static int named_open(const char *folder)
 {
     char *temp = path_join(folder, ".cairn-tmp-XXXXXX");
     int fd = mkostemp(temp, O_CLOEXEC);
-    int rv = OK;
 
-    if (fd < 0) {
-        rv = file_error(errmsg, "create a file in", folder);
-    } else {
-        close(fd);
+    if (fd >= 0) {
         (void)unlink(temp);
     }
     free(temp);
-    return rv;
+    return fd;
+}
+
+int folder_may(const char *folder, char *errmsg)
+{
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+        fd = named_open(folder);
+    }
+    if (fd < 0) {
+        return file_error(errmsg, "create a file in", folder);
+    }
+    close(fd);
+    return OK;
 }
 
 int file_write_may(const char *path, enum file_write_mode how, char *errmsg)
