@@ -707,6 +707,11 @@ class Slow(NetworkCase):
             cls.addClassCleanup(proxy.close)
         super().prepare()
 
+    def setUp(self):
+        super().setUp()
+        for proxy in self.proxies.values():
+            proxy.quicken()
+
     def test_a_steward_that_drips_holds_nothing_up(self):
         net = self.net
         model, cert, out = net.model("slow", 2 * MIB), self.path("slow.cert"), self.path("slow-restored")

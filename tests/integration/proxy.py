@@ -20,6 +20,10 @@ class Proxy:
     def drip(self, size):
         self.left = size
 
+    def quicken(self):
+        """Who dials from now on hears all at once."""
+        self.left, self.dripping = None, 0
+
     def accept(self):
         while True:
             try:
