@@ -74,6 +74,12 @@ MUST_CHECK int shard_file_open(struct shard_file *f,
  * folder, and readers who check with the tree. */
 void shard_file_trust_sums(struct shard_file *f);
 
+/* These leaves are about to be read, and what lies behind them is not: have the
+ * disk bring them, all at once and no more. */
+void shard_file_expect(const struct shard_file *f,
+                       uint64_t first,
+                       uint64_t count);
+
 /* Read |count| leaves from leaf |first| into |mem| (count * LEAF_SIZE bytes),
  * checked: ERR_MISMATCH when the disk gave other bytes than were sealed.
  * |scratch| has room for SHARD_FILE_SCRATCH_SIZE bytes. */

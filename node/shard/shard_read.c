@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -122,6 +123,15 @@ static int read_some(const struct shard_file *f,
         memcpy(mem, scratch + skip * LEAF_SIZE, (size_t)*took * LEAF_SIZE);
     }
     return rv;
+}
+
+void shard_file_expect(const struct shard_file *f,
+                       uint64_t first,
+                       uint64_t count)
+{
+    (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_RANDOM);
+    (void)posix_fadvise(f->fd, (off_t)(first * LEAF_SIZE),
+                        (off_t)(count * LEAF_SIZE), POSIX_FADV_WILLNEED);
 }
 
 int shard_file_read(const struct shard_file *f,
