@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -84,6 +83,25 @@ static int tail_check(const struct shard_file *f,
     return rv;
 }
 
+/* Large reads go past the page cache, where that can be: there is nothing to
+ * read ahead of them, and a copy less to make. */
+#define DIRECT_MIN ((size_t)SHARD_BATCH_LEAVES / 2 * LEAF_SIZE)
+
+static int groups_read(const struct shard_file *f,
+                       uint64_t off,
+                       uint8_t *mem,
+                       size_t size)
+{
+    bool direct = f->direct_fd >= 0 && size >= DIRECT_MIN &&
+                  (uintptr_t)mem % LEAF_SIZE == 0;
+    int rv = direct ? file_read_at(f->direct_fd, off, mem, size) : ERR_IO;
+
+    if (!direct || (rv == ERR_IO && errno == EINVAL)) {
+        rv = file_read_at(f->fd, off, mem, size);
+    }
+    return rv;
+}
+
 /* Read some leaves from |at|, as many as one check covers; *took of them. */
 static int read_some(const struct shard_file *f,
                      uint64_t at,
@@ -109,8 +127,7 @@ static int read_some(const struct shard_file *f,
             SHARD_TREE_GROUP;
 
         *took = groups * SHARD_TREE_GROUP;
-        rv =
-            file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
+        rv = groups_read(f, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
         return rv == OK ? groups_check(f, group, groups, mem) : rv;
     }
     *took = SHARD_TREE_GROUP - skip < left ? SHARD_TREE_GROUP - skip : left;
@@ -123,15 +140,6 @@ static int read_some(const struct shard_file *f,
         memcpy(mem, scratch + skip * LEAF_SIZE, (size_t)*took * LEAF_SIZE);
     }
     return rv;
-}
-
-void shard_file_expect(const struct shard_file *f,
-                       uint64_t first,
-                       uint64_t count)
-{
-    (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_RANDOM);
-    (void)posix_fadvise(f->fd, (off_t)(first * LEAF_SIZE),
-                        (off_t)(count * LEAF_SIZE), POSIX_FADV_WILLNEED);
 }
 
 int shard_file_read(const struct shard_file *f,

@@ -15,11 +15,10 @@ static int prove_execute(struct shard_work *w, const struct work_call *call)
                              w->errmsg);
         w->open = rv == OK;
         if (rv == OK) {
-            shard_file_trust_sums(&w->file);
+            shard_file_serve(&w->file);
         }
     }
     if (rv == OK) {
-        shard_file_expect(&w->file, call->first_leaf, call->leaves);
         rv = shard_file_prove(&w->file, call->first_leaf, call->leaves,
                               w->proof, MERKLE_RUN_NODES_MAX, &w->proof_len);
         if (rv != OK) {
