@@ -9,7 +9,8 @@
 #include "tests/members.h"
 
 #define SEGMENT_SIZE      65536U
-#define SIZE_MAX_OF_SHARD ((uint64_t)2 * DW_LEAVES * LEAF_SIZE)
+#define SHARD_SIZE        ((uint64_t)DW_LEAVES * LEAF_SIZE)
+#define SIZE_MAX_OF_SHARD (2 * SHARD_SIZE)
 
 struct dw_step {
     struct dw_step *next;
@@ -290,7 +291,7 @@ static void receipt_give(struct dw *w, uint16_t column)
     struct dw_steward *s = &w->stewards[column];
     struct release_receipt r = {.deposit_id = w->deposit_id,
                                 .index = column,
-                                .shard_size = DW_LEAVES * LEAF_SIZE,
+                                .shard_size = SHARD_SIZE,
                                 .time_s = 1700000000};
     uint8_t payload[RELEASE_PAYLOAD_MAX];
     struct merkle_range range;
@@ -649,14 +650,14 @@ static struct manifest *manifest_make(const struct dw *w)
     m->random = w->random;
     memcpy(m->label, "a model", 8);
     m->time_s = 1700000000;
-    m->plain_size = 3U * SEGMENT_SIZE;
+    m->plain_size = 3ULL * SEGMENT_SIZE;
     m->segment_size = SEGMENT_SIZE;
     m->segments = 4;
     m->catalogue_segments = 1;
     m->k = DW_K;
     m->n = DW_N;
     m->t = DW_T;
-    m->shard_size = DW_LEAVES * LEAF_SIZE;
+    m->shard_size = SHARD_SIZE;
     for (uint16_t i = 0; i < DW_N; i++) {
         struct merkle_range range;
 
