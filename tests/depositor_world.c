@@ -224,7 +224,7 @@ static void refuse(struct dw *w,
     m->u.refuse.about = about;
     m->u.refuse.subject = *subject;
     m->u.refuse.status = status;
-    memcpy(m->u.refuse.text, text, strlen(text));
+    (void)snprintf(m->u.refuse.text, sizeof(m->u.refuse.text), "%s", text);
     dw_say(w, column, m);
     free(m);
 }
@@ -1286,13 +1286,16 @@ static void run_one(struct dw *w)
     bool sync = rng_below(&w->rng, 2) == 0;
 
     trouble(w);
-    if (w->steps != NULL && sync) {
-        step_sync(w);
-    } else if (w->wake_ms != 0 && w->wake_ms <= w->mono_ms) {
-        step(w, (struct core_event){.type = EV_WAKE});
-    } else if (give_one(w)) {
-        return;
-    } else if (w->steps != NULL) {
+    if (w->steps == NULL || !sync) {
+        if (w->wake_ms != 0 && w->wake_ms <= w->mono_ms) {
+            step(w, (struct core_event){.type = EV_WAKE});
+            return;
+        }
+        if (give_one(w)) {
+            return;
+        }
+    }
+    if (w->steps != NULL) {
         step_sync(w);
     } else {
         ck_assert_msg(w->wake_ms != 0, "the machine waits for nothing");

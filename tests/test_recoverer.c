@@ -230,7 +230,7 @@ static void refuse(unsigned i, int status, const char *text)
     m->u.refuse.about = MESSAGE_ENVELOPE_WANT;
     m->u.refuse.subject = config.release_id;
     m->u.refuse.status = status;
-    memcpy(m->u.refuse.text, text, strlen(text));
+    (void)snprintf(m->u.refuse.text, sizeof(m->u.refuse.text), "%s", text);
     say(i, m);
     free(m);
 }
