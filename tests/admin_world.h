@@ -35,7 +35,7 @@ static bool is_closed;
 
 /* --- In place of the machine --------------------------------------------- */
 
-static struct steward_deposit_info deposits[DEPOSITS_MAX];
+static struct steward_deposit_info *deposits; /* DEPOSITS_MAX of them. */
 static size_t deposits_len;
 static struct steward_release_info releases[4];
 static size_t releases_len;
@@ -304,7 +304,8 @@ static inline void setup(void)
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     w = malloc(sizeof(*w));
     charter = calloc(1, sizeof(*charter));
-    ck_assert(w != NULL && charter != NULL);
+    deposits = calloc(DEPOSITS_MAX, sizeof(*deposits));
+    ck_assert(w != NULL && charter != NULL && deposits != NULL);
     world_init(w);
     rng_init_system(&rng);
     ck_assert_int_eq(charter_chain_decode(charter, &w->net,
@@ -319,7 +320,6 @@ static inline void setup(void)
         volume_open(&volume, scratch_path("data"), volume.id, 0, errmsg), OK);
     (void)snprintf(path, sizeof(path), "%s", scratch_path(ADMIN_SOCKET));
     deposits_len = 1;
-    memset(&deposits[0], 0, sizeof(deposits[0]));
     deposits[0].id = w->manifest.deposit_id;
     releases_len = 0;
     memset(releases, 0, sizeof(releases));
@@ -355,6 +355,7 @@ static inline void teardown(void)
     store_close(store);
     volume_close(&volume);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
+    free(deposits);
     free(charter);
     free(w);
     scratch_remove();
@@ -363,9 +364,9 @@ static inline void teardown(void)
 /* --- A client ------------------------------------------------------------ */
 
 struct client {
-    int fd;
     char *in;
     size_t size;
+    int fd;
     bool ended;
 };
 
@@ -373,9 +374,10 @@ static inline void client_connect(struct client *c)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    memset(c, 0, sizeof(*c));
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    c->in = calloc(1, ANSWER_MAX);
+    *c = (struct client){
+        .in = calloc(1, ANSWER_MAX),
+        .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+    };
     ck_assert(c->fd >= 0 && c->in != NULL);
     memcpy(address.sun_path, config.path, strlen(config.path));
     ck_assert_int_eq(

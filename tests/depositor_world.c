@@ -9,7 +9,8 @@
 #include "tests/members.h"
 
 #define SEGMENT_SIZE      65536U
-#define SIZE_MAX_OF_SHARD ((uint64_t)2 * DW_LEAVES * LEAF_SIZE)
+#define SHARD_SIZE        ((uint64_t)DW_LEAVES * LEAF_SIZE)
+#define SIZE_MAX_OF_SHARD (2 * SHARD_SIZE)
 
 struct dw_step {
     struct dw_step *next;
@@ -223,7 +224,7 @@ static void refuse(struct dw *w,
     m->u.refuse.about = about;
     m->u.refuse.subject = *subject;
     m->u.refuse.status = status;
-    memcpy(m->u.refuse.text, text, strlen(text));
+    (void)snprintf(m->u.refuse.text, sizeof(m->u.refuse.text), "%s", text);
     dw_say(w, column, m);
     free(m);
 }
@@ -290,7 +291,7 @@ static void receipt_give(struct dw *w, uint16_t column)
     struct dw_steward *s = &w->stewards[column];
     struct release_receipt r = {.deposit_id = w->deposit_id,
                                 .index = column,
-                                .shard_size = DW_LEAVES * LEAF_SIZE,
+                                .shard_size = SHARD_SIZE,
                                 .time_s = 1700000000};
     uint8_t payload[RELEASE_PAYLOAD_MAX];
     struct merkle_range range;
@@ -649,14 +650,14 @@ static struct manifest *manifest_make(const struct dw *w)
     m->random = w->random;
     memcpy(m->label, "a model", 8);
     m->time_s = 1700000000;
-    m->plain_size = 3U * SEGMENT_SIZE;
+    m->plain_size = 3ULL * SEGMENT_SIZE;
     m->segment_size = SEGMENT_SIZE;
     m->segments = 4;
     m->catalogue_segments = 1;
     m->k = DW_K;
     m->n = DW_N;
     m->t = DW_T;
-    m->shard_size = DW_LEAVES * LEAF_SIZE;
+    m->shard_size = SHARD_SIZE;
     for (uint16_t i = 0; i < DW_N; i++) {
         struct merkle_range range;
 
@@ -1285,13 +1286,16 @@ static void run_one(struct dw *w)
     bool sync = rng_below(&w->rng, 2) == 0;
 
     trouble(w);
-    if (w->steps != NULL && sync) {
-        step_sync(w);
-    } else if (w->wake_ms != 0 && w->wake_ms <= w->mono_ms) {
-        step(w, (struct core_event){.type = EV_WAKE});
-    } else if (give_one(w)) {
-        return;
-    } else if (w->steps != NULL) {
+    if (w->steps == NULL || !sync) {
+        if (w->wake_ms != 0 && w->wake_ms <= w->mono_ms) {
+            step(w, (struct core_event){.type = EV_WAKE});
+            return;
+        }
+        if (give_one(w)) {
+            return;
+        }
+    }
+    if (w->steps != NULL) {
         step_sync(w);
     } else {
         ck_assert_msg(w->wake_ms != 0, "the machine waits for nothing");

@@ -624,6 +624,7 @@ static void custodian_feed(struct world_node *n,
             memcpy(key, a->bytes.data, key_size);
         } else {
             ck_assert_int_eq(a->type, ACT_REPLY);
+            ck_assert_ptr_nonnull(answer);
             memcpy(answer->bytes, a->bytes.data, a->bytes.size);
             answer->size = a->bytes.size;
         }

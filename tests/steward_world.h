@@ -153,7 +153,7 @@ size_t world_sign(const struct world *w,
                   unsigned member,
                   const char *ns,
                   struct slice request,
-                  uint8_t out[1024]);
+                  uint8_t sig[1024]);
 
 /* Deliver until nothing is left that does not wait for a clock. */
 void world_run(struct world *w);

@@ -23,10 +23,10 @@ int fsync(int fd)
 
 static uint64_t disk_free;
 
-int fstatvfs(int fd, struct statvfs *fs)
+int fstatvfs(int fildes, struct statvfs *buf)
 {
-    (void)fd;
-    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    (void)fildes;
+    *buf = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
     return 0;
 }
 
@@ -35,12 +35,12 @@ int fstatvfs(int fd, struct statvfs *fs)
 static uid_t client_uid;
 static bool client_unknown;
 
-int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+int getsockopt(int fd, int level, int optname, void *optval, socklen_t *optlen)
 {
-    struct ucred *cred = value;
-    int rv = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+    struct ucred *cred = optval;
+    int rv = (int)syscall(SYS_getsockopt, fd, level, optname, optval, optlen);
 
-    if (rv == 0 && level == SOL_SOCKET && name == SO_PEERCRED) {
+    if (rv == 0 && level == SOL_SOCKET && optname == SO_PEERCRED) {
         cred->uid = client_uid;
         if (client_unknown) {
             errno = ENOPROTOOPT;

@@ -29,10 +29,10 @@ int fsync(int fd)
 
 static uint64_t disk_free;
 
-int fstatvfs(int fd, struct statvfs *fs)
+int fstatvfs(int fildes, struct statvfs *buf)
 {
-    (void)fd;
-    *fs = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
+    (void)fildes;
+    *buf = (struct statvfs){.f_frsize = 1, .f_bavail = disk_free};
     return 0;
 }
 

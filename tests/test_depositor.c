@@ -987,7 +987,7 @@ static size_t large_report(const struct depositor_config *config,
     m->k = config->k;
     m->n = config->n;
     m->t = config->t;
-    m->shard_size = 5U * LEAF_SIZE;
+    m->shard_size = 5ULL * LEAF_SIZE;
     memcpy(m->stewards, config->stewards, sizeof(m->stewards));
     vss_commit(config->polynomials, m->commitments);
     ck_assert_int_eq(policy_default(config->t, m->policy, sizeof(m->policy),
@@ -1080,7 +1080,7 @@ START_TEST(test_depositor_has_room_for_the_largest)
     }
     ck_assert_int_eq(depositor_phase(d), DEPOSITOR_FAILED);
     ck_assert_int_eq(depositor_failure(d, &text), ERR_NOTFOUND);
-    ck_assert_uint_ge(strlen(text), LARGE * CARD_NAME_MAX);
+    ck_assert_uint_ge(strlen(text), (uint64_t)LARGE * CARD_NAME_MAX);
     depositor_free(d);
     free(m);
     free(c);

@@ -109,7 +109,7 @@ START_TEST(test_finder_drip)
     ck_assert(world_run(&world, SIZE_MAX));
     ck_assert_int_eq(world.status, OK);
     ck_assert_uint_eq(asked, 3);
-    ck_assert_uint_lt(world.now_ms - begin_ms, 4 * FINDER_LATE_MS);
+    ck_assert_uint_lt(world.now_ms - begin_ms, 4ULL * FINDER_LATE_MS);
     ck_assert_mem_eq(finder_found(&finder), table, SIZE);
     world_free(&world);
 }

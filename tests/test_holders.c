@@ -76,14 +76,14 @@ START_TEST(test_holders_late)
     holders_answered(&holders, 0, 1);
     ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_MS);
     answer_all(10000);
-    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 10000);
+    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 10000ULL);
     /* A few that took very long, or no time, change nothing. */
     for (unsigned i = 0; i < HOLDERS_RECENT / 2 - 1; i++) {
         holders_answered(&holders, 6, i % 2 == 0 ? 1 << 30 : 1);
     }
-    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 10000);
+    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 10000ULL);
     answer_all(20000);
-    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 20000);
+    ck_assert_uint_eq(holders_late_ms(&holders), HOLDERS_LATE_TIMES * 20000ULL);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(test_holders_rest)
     ck_assert_uint_eq(holders.slow[3], 0);
     holders_outrun(&holders, 3, HOLDERS_REST_MS, now);
     ck_assert_uint_eq(holders.rest_until[3],
-                      now + HOLDERS_REST_TIMES * HOLDERS_REST_MS);
+                      now + (uint64_t)HOLDERS_REST_TIMES * HOLDERS_REST_MS);
     ck_assert_uint_eq(holders.slow[3], 1);
     holders_answered(&holders, 3, holders_late_ms(&holders));
     ck_assert_uint_eq(holders.slow[3], 1);

@@ -116,7 +116,7 @@ START_TEST(test_place_keeps_the_order_of_choosing)
 {
     choose_seven();
     ck_assert_int_eq(place(7), OK);
-    ck_assert_mem_eq(got, chosen, 7 * DIGEST_SIZE);
+    ck_assert_mem_eq(got, chosen, (size_t)7 * DIGEST_SIZE);
 }
 END_TEST
 

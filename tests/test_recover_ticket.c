@@ -19,6 +19,7 @@
  */
 
 #define PATIENCE_MS 1500U
+#define DAY_S       86400ULL
 
 enum script {
     GIVES,
@@ -232,7 +233,7 @@ static void steward_open(struct steward *s)
     noise_keypair_init(&config.key, &dice);
     memcpy(cert.transport_pk, config.key.pk, NOISE_KEY_SIZE);
     cert.not_before_s = (uint64_t)time(NULL);
-    cert.not_after_s = cert.not_before_s + 86400;
+    cert.not_after_s = cert.not_before_s + DAY_S;
     ck_assert_int_eq(transport_cert_encode(&cert,
                                            &world->stewards[s->column].node,
                                            bytes, sizeof(bytes), &size),
@@ -308,8 +309,8 @@ static void request_fill(void)
     memcpy(r->purpose, "Test", 5);
     memcpy(r->hpke_pk, keys->hpke_pk, HPKE_KEY_SIZE);
     memcpy(r->transport_pk, keys->transport.pk, NOISE_KEY_SIZE);
-    r->time_s = (uint64_t)time(NULL) - 10U * 86400;
-    r->not_after_s = r->time_s + 20U * 86400;
+    r->time_s = (uint64_t)time(NULL) - 10 * DAY_S;
+    r->not_after_s = r->time_s + 20 * DAY_S;
 }
 
 static void ticket_write(void)
@@ -411,7 +412,7 @@ START_TEST(test_recover_ticket_false_papers)
     ck_assert_int_eq(recover_with("keys", NULL), ERR_MISMATCH);
 
     request_fill();
-    request.not_after_s = (uint64_t)time(NULL) - 86400 - 60;
+    request.not_after_s = (uint64_t)time(NULL) - DAY_S - 60;
     ticket_write();
     ck_assert_int_eq(recover_with("keys", NULL), ERR_DENIED);
     says("expired");

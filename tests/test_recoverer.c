@@ -230,7 +230,7 @@ static void refuse(unsigned i, int status, const char *text)
     m->u.refuse.about = MESSAGE_ENVELOPE_WANT;
     m->u.refuse.subject = config.release_id;
     m->u.refuse.status = status;
-    memcpy(m->u.refuse.text, text, strlen(text));
+    (void)snprintf(m->u.refuse.text, sizeof(m->u.refuse.text), "%s", text);
     say(i, m);
     free(m);
 }
@@ -371,7 +371,7 @@ START_TEST(test_recoverer_asks_again)
     }
     give(2);
     look();
-    pass(RECOVERER_REDIAL_MS * 2);
+    pass(2ULL * RECOVERER_REDIAL_MS);
     ck_assert_uint_eq(asked[2], 0);
     shares_are(BIT(2));
     finish();
@@ -396,7 +396,7 @@ START_TEST(test_recoverer_other_refusals)
     m->u.refuse.about = MESSAGE_ENVELOPE_WANT;
     say(0, m);
     ck_assert_ptr_null(strstr(column(0).text, "xyzzy"));
-    pass(RECOVERER_REDIAL_MS * 2);
+    pass(2ULL * RECOVERER_REDIAL_MS);
     ck_assert_uint_eq(asked[0], 1);
     free(m);
     finish();
@@ -436,7 +436,7 @@ START_TEST(test_recoverer_bad_envelopes)
         text_has(column(2).text, hex);
         shares_are(0);
 
-        pass(RECOVERER_REDIAL_MS * 2);
+        pass(2ULL * RECOVERER_REDIAL_MS);
         ck_assert_uint_eq(asked[2], 1);
         down(2);
         text_has(column(2).text, hex);
@@ -526,7 +526,7 @@ START_TEST(test_recoverer_redials)
         up(i);
     }
     look();
-    pass(RECOVERER_REDIAL_MS * 3);
+    pass(3ULL * RECOVERER_REDIAL_MS);
     ck_assert_uint_eq(dialled[0], 0);
     ck_assert_uint_eq(dialled[K], 3);
 

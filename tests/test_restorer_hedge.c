@@ -119,8 +119,8 @@ START_TEST(test_hedge_slow_are_used)
     }
     begin(_i % 3 != 0);
     ends_complete();
-    ck_assert_uint_le(took_ms(), 9 * (61000 + 3 * HOLDERS_LATE_MS));
-    ck_assert_uint_le(reads, 9 * 7);
+    ck_assert_uint_le(took_ms(), 9 * (61000 + 3ULL * HOLDERS_LATE_MS));
+    ck_assert_uint_le(reads, 9ULL * 7);
     forget();
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(test_hedge_not_for_a_slow_line)
     }
     begin(true);
     ends_complete();
-    ck_assert_uint_eq(reads, 9 * 4);
+    ck_assert_uint_eq(reads, 9ULL * 4);
     ck_assert_uint_eq(asked_streams, 0x0f);
     reported_are(0);
     forget();
@@ -219,7 +219,7 @@ START_TEST(test_hedge_tries_again)
     }
     ck_assert_uint_eq(busy, 1);
     ck_assert_uint_ge(restorer.fetcher.holders.rest_until[0],
-                      rest + 2 * HOLDERS_REST_MS);
+                      rest + 2ULL * HOLDERS_REST_MS);
     ck_assert_uint_eq(reported[0], 1);
 
     drip(0);
@@ -334,7 +334,7 @@ START_TEST(test_hedge_any_history)
     }
     begin(rng_below(&dice, 2) == 0);
     ends_complete();
-    ck_assert_uint_le(reads, 10 * 7);
+    ck_assert_uint_le(reads, 10ULL * 7);
     /* Everyone who is slow may be met by each segment of a window, and the
      * first while nothing is known. */
     waits = HOLDERS_BLIND_MS + (uint64_t)10 * 3 * HOLDERS_LATE_MS;

@@ -491,7 +491,7 @@ START_TEST(test_sealer_commits_in_time)
 {
     deposit((uint64_t)_i, 1, 2, 1, (size_t)SMALL * 6);
     config.quorum = 2;
-    world.streams[0].delay_ms = 3 * SEALER_BATCH_MS;
+    world.streams[0].delay_ms = 3ULL * SEALER_BATCH_MS;
     boot();
     world_start(&world);
     ends_complete();

@@ -75,7 +75,7 @@ static struct digest deposit_make(struct manifest *m)
     m->k = 1;
     m->n = 2;
     m->t = 2;
-    m->shard_size = 12 * LEAF_SIZE;
+    m->shard_size = 12ULL * LEAF_SIZE;
     for (unsigned i = 0; i < 2; i++) {
         memset(m->roots[i].bytes, 0x60 + (int)i, DIGEST_SIZE);
         m->stewards[i] = w.ids[i];
@@ -247,7 +247,7 @@ START_TEST(test_refusals_that_wait_for_somebody)
     static const int statuses[] = {ERR_NOTFOUND, ERR_MISMATCH, ERR_BAD};
 
     start(statuses[_i]);
-    world_pass(&w, 5 * STEWARD_REFUSED_AGAIN_MS);
+    world_pass(&w, 5ULL * STEWARD_REFUSED_AGAIN_MS);
     asked(0);
     stop();
 }
@@ -258,7 +258,7 @@ START_TEST(test_refusals_end_with_the_request)
 {
     start(ERR_ORDER);
     w.wall_ms += 12 * DAY_S * 1000;
-    world_pass(&w, 5 * STEWARD_REFUSED_AGAIN_MS);
+    world_pass(&w, 5ULL * STEWARD_REFUSED_AGAIN_MS);
     world_custody_there(&w, 0);
     world_run(&w);
     asked(0);
@@ -271,7 +271,7 @@ START_TEST(test_refusals_of_what_was_denied)
 {
     start(ERR_FULL);
     client(0, STEWARD_CLIENT_DENY, slice_of(NULL, 0));
-    world_pass(&w, 5 * STEWARD_REFUSED_AGAIN_MS);
+    world_pass(&w, 5ULL * STEWARD_REFUSED_AGAIN_MS);
     asked(0);
     stop();
 }

@@ -199,7 +199,7 @@ END_TEST
 START_TEST(test_release_junk_beside_a_good_one)
 {
     struct steward_release_info info;
-    bool counts[3];
+    bool counts[WORLD_MEMBERS] = {false};
 
     start_dealt(100 + (uint64_t)_i, 3, 3);
     played_connect(0);

@@ -7,7 +7,7 @@
 /* The ends of seven shards, whose cells are there already. */
 #define N      7U
 #define QUORUM 5U
-#define CELLS  (3U * LEAF_SIZE)
+#define CELLS  (3ULL * LEAF_SIZE)
 #define ALL    0x7fU
 
 static struct world world;
