@@ -11,14 +11,15 @@
 #define LEAF_PREFIX 0x00
 #define NODE_PREFIX 0x01
 
-/* Leaves that the widest kernel hashes side by side, and how many it takes
- * before that beats one after the other with the SHA instructions: a batch
- * costs the same however few of its lanes are in use. */
-#define LANES     16
-#define LANES_MIN 8
+/* Leaves or nodes that the widest kernel hashes side by side, and how many it
+ * takes before that beats one after the other with the SHA instructions: a
+ * batch costs the same however few of its lanes are in use. */
+#define LANES      16
+#define LEAVES_MIN 8
+#define NODES_MIN  12
 
-/* A lane starts one byte before a cache line: the prefix lies there, and the
- * leaf is copied behind it, aligned. */
+/* A lane starts one byte before a cache line: the prefix lies there, and what
+ * is hashed is copied behind it, aligned. */
 #define LINE_SIZE 64
 
 /* What one thread needs to hash. Idle ones wait in |idle| until the process
@@ -27,7 +28,8 @@ struct hasher {
     _Alignas(LINE_SIZE) EVP_MD_CTX *md;
 #if defined(HAVE_IPSEC_MB)
     IMB_MGR *mgr; /* NULL when not wide. */
-    _Alignas(LINE_SIZE) uint8_t lanes[LANES][LINE_SIZE + LEAF_SIZE];
+    _Alignas(LINE_SIZE) uint8_t leaves[LANES][LINE_SIZE + LEAF_SIZE];
+    _Alignas(LINE_SIZE) uint8_t pairs[LANES][LINE_SIZE + 2 * DIGEST_SIZE];
 #endif
 };
 
@@ -56,7 +58,8 @@ static struct hasher *hasher_new(void)
 #if defined(HAVE_IPSEC_MB)
     h->mgr = wide ? ipsec_manager_new() : NULL;
     for (size_t i = 0; i < LANES; i++) {
-        h->lanes[i][LINE_SIZE - 1] = LEAF_PREFIX;
+        h->leaves[i][LINE_SIZE - 1] = LEAF_PREFIX;
+        h->pairs[i][LINE_SIZE - 1] = NODE_PREFIX;
     }
 #endif
     return h;
@@ -102,16 +105,28 @@ static void hasher_put(struct hasher *h)
     hasher_free(h);
 }
 
-static void hash_prefixed(struct hasher *h,
-                          uint8_t prefix,
-                          struct slice a,
-                          struct slice b,
-                          struct digest *out)
+static void hash_leaf(struct hasher *h, struct slice data, struct digest *out)
 {
+    static const uint8_t prefix = LEAF_PREFIX;
+
     must(EVP_DigestInit_ex2(h->md, md256, NULL) == 1 &&
          EVP_DigestUpdate(h->md, &prefix, 1) == 1 &&
-         EVP_DigestUpdate(h->md, a.data, a.size) == 1 &&
-         EVP_DigestUpdate(h->md, b.data, b.size) == 1 &&
+         EVP_DigestUpdate(h->md, data.data, data.size) == 1 &&
+         EVP_DigestFinal_ex(h->md, out->bytes, NULL) == 1);
+}
+
+/* In one piece: each update costs a good part of such a short hash. */
+static void hash_node(struct hasher *h,
+                      const struct digest *left,
+                      const struct digest *right,
+                      struct digest *out)
+{
+    uint8_t input[1 + 2 * DIGEST_SIZE] = {NODE_PREFIX};
+
+    memcpy(input + 1, left->bytes, DIGEST_SIZE);
+    memcpy(input + 1 + DIGEST_SIZE, right->bytes, DIGEST_SIZE);
+    must(EVP_DigestInit_ex2(h->md, md256, NULL) == 1 &&
+         EVP_DigestUpdate(h->md, input, sizeof(input)) == 1 &&
          EVP_DigestFinal_ex(h->md, out->bytes, NULL) == 1);
 }
 
@@ -119,7 +134,7 @@ void merkle_leaf(struct slice data, struct digest *out)
 {
     struct hasher *h = hasher_take();
 
-    hash_prefixed(h, LEAF_PREFIX, data, slice_of(NULL, 0), out);
+    hash_leaf(h, data, out);
     hasher_put(h);
 }
 
@@ -129,29 +144,51 @@ void merkle_node(const struct digest *left,
 {
     struct hasher *h = hasher_take();
 
-    hash_prefixed(h, NODE_PREFIX, digest_slice(left), digest_slice(right), out);
+    hash_node(h, left, right, out);
     hasher_put(h);
 }
 
 #if defined(HAVE_IPSEC_MB)
 
-static void job_fill(struct hasher *h, size_t lane, struct digest *out)
+/* Hash what lies in |lane|; returns how many jobs came back, this or earlier
+ * ones. */
+static size_t lane_submit(struct hasher *h,
+                          const uint8_t *lane,
+                          size_t size,
+                          struct digest *out)
 {
     IMB_JOB *job = IMB_GET_NEXT_JOB(h->mgr);
+    size_t done = 0;
 
     job->cipher_mode = IMB_CIPHER_NULL;
     job->cipher_direction = IMB_DIR_ENCRYPT;
     job->chain_order = IMB_ORDER_HASH_CIPHER;
     job->hash_alg = IMB_AUTH_SHA_256;
-    job->src = h->lanes[lane] + LINE_SIZE - 1;
+    job->src = lane + LINE_SIZE - 1;
     job->hash_start_src_offset_in_bytes = 0;
-    job->msg_len_to_hash_in_bytes = 1 + LEAF_SIZE;
+    job->msg_len_to_hash_in_bytes = 1 + size;
     job->auth_tag_output = out->bytes;
     job->auth_tag_output_len_in_bytes = DIGEST_SIZE;
+    job = IMB_SUBMIT_JOB_NOCHECK(h->mgr);
+    for (; job != NULL; job = IMB_GET_COMPLETED_JOB(h->mgr)) {
+        must(job->status == IMB_STATUS_COMPLETED);
+        done++;
+    }
+    return done;
 }
 
-/* At most LANES leaves. Nothing stays in the queue of the manager. */
-static void hash_lanes(struct hasher *h,
+/* Get the last |count| jobs back: nothing stays in the queue of the manager. */
+static void lanes_flush(struct hasher *h, size_t count)
+{
+    for (; count > 0; count--) {
+        IMB_JOB *job = IMB_FLUSH_JOB(h->mgr);
+
+        must(job != NULL && job->status == IMB_STATUS_COMPLETED);
+    }
+}
+
+/* At most LANES leaves. */
+static void leaf_lanes(struct hasher *h,
                        const uint8_t *const *data,
                        size_t count,
                        struct digest *out)
@@ -159,21 +196,26 @@ static void hash_lanes(struct hasher *h,
     size_t done = 0;
 
     for (size_t i = 0; i < count; i++) {
-        IMB_JOB *job;
-
-        memcpy(h->lanes[i] + LINE_SIZE, data[i], LEAF_SIZE);
-        job_fill(h, i, &out[i]);
-        job = IMB_SUBMIT_JOB(h->mgr);
-        for (; job != NULL; job = IMB_GET_COMPLETED_JOB(h->mgr)) {
-            must(job->status == IMB_STATUS_COMPLETED);
-            done++;
-        }
+        memcpy(h->leaves[i] + LINE_SIZE, data[i], LEAF_SIZE);
+        done += lane_submit(h, h->leaves[i], LEAF_SIZE, &out[i]);
     }
-    for (; done < count; done++) {
-        IMB_JOB *job = IMB_FLUSH_JOB(h->mgr);
+    lanes_flush(h, count - done);
+}
 
-        must(job != NULL && job->status == IMB_STATUS_COMPLETED);
+/* At most LANES nodes. A digest is written only after both its children, and
+ * all that lies before them, were copied. */
+static void node_lanes(struct hasher *h,
+                       const struct digest *pairs,
+                       size_t count,
+                       struct digest *out)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(h->pairs[i] + LINE_SIZE, &pairs[2 * i], 2 * DIGEST_SIZE);
+        done += lane_submit(h, h->pairs[i], 2 * DIGEST_SIZE, &out[i]);
     }
+    lanes_flush(h, count - done);
 }
 
 static bool hasher_is_wide(const struct hasher *h)
@@ -200,12 +242,21 @@ static bool wide_is_faster(void)
 
 #else
 
-static void hash_lanes(struct hasher *h,
+static void leaf_lanes(struct hasher *h,
                        const uint8_t *const *data,
                        size_t count,
                        struct digest *out)
 {
     (void)h, (void)data, (void)count, (void)out;
+    abort();
+}
+
+static void node_lanes(struct hasher *h,
+                       const struct digest *pairs,
+                       size_t count,
+                       struct digest *out)
+{
+    (void)h, (void)pairs, (void)count, (void)out;
     abort();
 }
 
@@ -222,19 +273,23 @@ static bool wide_is_faster(void)
 
 #endif
 
+static size_t batch_of(size_t count)
+{
+    return count < LANES ? count : LANES;
+}
+
 /* At most LANES leaves. */
-static void hash_batch(struct hasher *h,
+static void leaf_batch(struct hasher *h,
                        const uint8_t *const *data,
                        size_t count,
                        struct digest *out)
 {
-    if (count >= LANES_MIN && hasher_is_wide(h)) {
-        hash_lanes(h, data, count, out);
+    if (count >= LEAVES_MIN && hasher_is_wide(h)) {
+        leaf_lanes(h, data, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        hash_prefixed(h, LEAF_PREFIX, slice_of(data[i], LEAF_SIZE),
-                      slice_of(NULL, 0), &out[i]);
+        hash_leaf(h, slice_of(data[i], LEAF_SIZE), &out[i]);
     }
 }
 
@@ -244,12 +299,12 @@ void merkle_leaves(const uint8_t *data, size_t count, struct digest *out)
     const uint8_t *at[LANES];
 
     while (count > 0) {
-        size_t batch = count < LANES ? count : LANES;
+        size_t batch = batch_of(count);
 
         for (size_t i = 0; i < batch; i++) {
             at[i] = data + i * LEAF_SIZE;
         }
-        hash_batch(h, at, batch, out);
+        leaf_batch(h, at, batch, out);
         data += batch * LEAF_SIZE;
         out += batch;
         count -= batch;
@@ -264,10 +319,40 @@ void merkle_leaves_at(const uint8_t *const *data,
     struct hasher *h = hasher_take();
 
     while (count > 0) {
-        size_t batch = count < LANES ? count : LANES;
+        size_t batch = batch_of(count);
 
-        hash_batch(h, data, batch, out);
+        leaf_batch(h, data, batch, out);
         data += batch;
+        out += batch;
+        count -= batch;
+    }
+    hasher_put(h);
+}
+
+/* At most LANES nodes. */
+static void node_batch(struct hasher *h,
+                       const struct digest *pairs,
+                       size_t count,
+                       struct digest *out)
+{
+    if (count >= NODES_MIN && hasher_is_wide(h)) {
+        node_lanes(h, pairs, count, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        hash_node(h, &pairs[2 * i], &pairs[2 * i + 1], &out[i]);
+    }
+}
+
+void merkle_nodes(const struct digest *pairs, size_t count, struct digest *out)
+{
+    struct hasher *h = hasher_take();
+
+    while (count > 0) {
+        size_t batch = batch_of(count);
+
+        node_batch(h, pairs, batch, out);
+        pairs += 2 * batch;
         out += batch;
         count -= batch;
     }
@@ -288,7 +373,7 @@ int merkle_setup(void)
 {
     uint8_t bytes[LEAF_SIZE + LANES];
     const uint8_t *at[LANES];
-    struct digest got[LANES], want;
+    struct digest leaves[2 * LANES], nodes[LANES], want;
 
     md256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     if (md256 == NULL) {
@@ -301,10 +386,18 @@ int merkle_setup(void)
     for (size_t i = 0; i < LANES; i++) {
         at[i] = bytes + i;
     }
-    merkle_leaves_at(at, LANES, got);
+    merkle_leaves_at(at, LANES, leaves);
     for (size_t i = 0; i < LANES; i++) {
         merkle_leaf(slice_of(at[i], LEAF_SIZE), &want);
-        if (!digest_equal(&want, &got[i])) {
+        if (!digest_equal(&want, &leaves[i])) {
+            return ERR_UNSUPPORTED;
+        }
+        leaves[LANES + i] = want;
+    }
+    merkle_nodes(leaves, LANES, nodes);
+    for (size_t i = 0; i < LANES; i++) {
+        merkle_node(&leaves[2 * i], &leaves[2 * i + 1], &want);
+        if (!digest_equal(&want, &nodes[i])) {
             return ERR_UNSUPPORTED;
         }
     }

@@ -32,7 +32,11 @@ void merkle_leaves_at(const uint8_t *const *data,
                       size_t count,
                       struct digest *out);
 
-/* True when merkle_leaves() runs on a multi-buffer kernel (for the bench).
+/* The parents of 2 * |count| nodes: out[i] over pairs[2 * i] and the one after
+ * it. |out| may be |pairs|. Many at once cost less each, as for leaves. */
+void merkle_nodes(const struct digest *pairs, size_t count, struct digest *out);
+
+/* True when many are hashed on a multi-buffer kernel (for the bench).
  * merkle_force_portable() switches this process to OpenSSL, so that tests
  * compare the two. */
 bool merkle_is_wide(void);

@@ -163,14 +163,48 @@ START_TEST(test_merkle_leaves_any_count)
 }
 END_TEST
 
+/* Whatever their number and place, nodes hash as one by one, also over their
+ * own children: with the kernel of this processor, then without it. */
+START_TEST(test_merkle_nodes_any_count)
+{
+    struct digest got[2 * BATCH + 1];
+
+    if (_i == 1) {
+        merkle_force_portable();
+    }
+    for (size_t count = 0; count <= BATCH; count++) {
+        const struct digest *pairs = leaves + rng_below(&rng, BATCH);
+
+        got[count] = leaves[LEAVES - 1];
+        merkle_nodes(pairs, count, got);
+        expect_equal(got[count], leaves[LEAVES - 1]);
+        for (size_t i = 0; i < count; i++) {
+            expect_equal(got[i], plain_node(pairs[2 * i], pairs[2 * i + 1]));
+        }
+        memcpy(got, pairs, 2 * count * sizeof(got[0]));
+        got[2 * count] = leaves[LEAVES - 1];
+        merkle_nodes(got, count, got);
+        for (size_t i = 0; i < count; i++) {
+            expect_equal(got[i], plain_node(pairs[2 * i], pairs[2 * i + 1]));
+        }
+        for (size_t i = count; i < 2 * count; i++) {
+            expect_equal(got[i], pairs[i]);
+        }
+        expect_equal(got[2 * count], leaves[LEAVES - 1]);
+    }
+}
+END_TEST
+
 /* The kernel changes while threads and leaves wait: the digests do not. */
 START_TEST(test_merkle_kernels_agree)
 {
-    struct digest chosen[BATCH], portable[BATCH];
+    struct digest chosen[2 * BATCH], portable[2 * BATCH];
 
     merkle_leaves(bytes, BATCH, chosen);
+    merkle_nodes(leaves, BATCH, chosen + BATCH);
     merkle_force_portable();
     merkle_leaves(bytes, BATCH, portable);
+    merkle_nodes(leaves, BATCH, portable + BATCH);
     ck_assert_bytes_eq(chosen, portable, sizeof(chosen));
 }
 END_TEST
@@ -404,6 +438,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_merkle_leaf_is_never_a_node);
     tcase_add_test(tc, test_merkle_padding_is_seen);
     tcase_add_loop_test(tc, test_merkle_leaves_any_count, 0, 2);
+    tcase_add_loop_test(tc, test_merkle_nodes_any_count, 0, 2);
     tcase_add_test(tc, test_merkle_kernels_agree);
     tcase_add_test(tc, test_merkle_leaves_on_threads);
     tcase_add_test(tc, test_merkle_smallest_trees);

@@ -101,8 +101,8 @@ static int level_above(const struct shard_tree *t,
                                                      : NODES_AT_ONCE / 2;
 
         rv = nodes_read(t->fd, from + 2 * at * DIGEST_SIZE, buf, 2 * take);
-        for (size_t i = 0; i < take && rv == OK; i++) {
-            merkle_node(&buf[2 * i], &buf[2 * i + 1], &out[i]);
+        if (rv == OK) {
+            merkle_nodes(buf, take, out);
         }
         if (rv == OK && write) {
             rv = nodes_write(t->fd, to + at * DIGEST_SIZE, out, take);
