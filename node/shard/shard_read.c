@@ -156,7 +156,6 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
 {
     const struct proving *p = arg;
     struct digest hashes[SHARD_TREE_GROUP];
-    struct merkle_range range;
     int rv = shard_tree_lookup(&p->f->tree, lo, hi, out);
 
     if (rv != ERR_NOTFOUND) {
@@ -168,11 +167,7 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
                       (size_t)(hi - lo) * LEAF_SIZE);
     if (rv == OK) {
         merkle_leaves(p->mem, (size_t)(hi - lo), hashes);
-        merkle_range_init(&range);
-        for (size_t i = 0; i < hi - lo; i++) {
-            merkle_range_append(&range, &hashes[i], NULL, NULL);
-        }
-        merkle_range_root(&range, out);
+        merkle_root(hashes, (size_t)(hi - lo), out);
     }
     return rv == ERR_NOTFOUND ? ERR_MISMATCH : rv;
 }

@@ -69,14 +69,15 @@ int shard_tree_range(const struct shard_tree *t,
             total - at < NODES_AT_ONCE ? (size_t)(total - at) : NODES_AT_ONCE;
 
         rv = nodes_read(t->fd, at * DIGEST_SIZE, nodes, take);
-        for (size_t i = 0; i < take && rv == OK; i++) {
-            merkle_range_append_subtree(range, SHARD_TREE_LEVEL, &nodes[i],
-                                        NULL, NULL);
+        if (rv == OK) {
+            merkle_range_append_run(range, SHARD_TREE_LEVEL, nodes, take, NULL,
+                                    NULL);
         }
         at += take;
     }
-    for (size_t i = 0; i < leaves % SHARD_TREE_GROUP && rv == OK; i++) {
-        merkle_range_append(range, &tail[i], NULL, NULL);
+    if (rv == OK) {
+        merkle_range_append_run(range, 0, tail, leaves % SHARD_TREE_GROUP, NULL,
+                                NULL);
     }
     free(nodes);
     return rv;
@@ -229,7 +230,7 @@ int shard_tree_lookup(const struct shard_tree *t,
             rv = shard_tree_node(t, level, at >> level, &node);
         }
         if (rv == OK) {
-            merkle_range_append_subtree(&range, level, &node, NULL, NULL);
+            merkle_range_append_run(&range, level, &node, 1, NULL, NULL);
             at += (uint64_t)1 << level;
         }
     }
