@@ -4,33 +4,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "crypto/ipsec.h"
+#include "crypto/merkle_lanes.h"
 #include "crypto/setup.h"
 
-/* What RFC 6962 puts before the bytes of a leaf and of a node. */
-#define LEAF_PREFIX 0x00
-#define NODE_PREFIX 0x01
-
-/* Leaves or nodes that the widest kernel hashes side by side, and how many it
- * takes before that beats one after the other with the SHA instructions: a
- * batch costs the same however few of its lanes are in use. */
-#define LANES      16
+/* How many leaves or nodes it takes before side by side beats one after the
+ * other with the SHA instructions. */
 #define LEAVES_MIN 8
 #define NODES_MIN  12
-
-/* A lane starts one byte before a cache line: the prefix lies there, and what
- * is hashed is copied behind it, aligned. */
-#define LINE_SIZE 64
 
 /* What one thread needs to hash. Idle ones wait in |idle| until the process
  * ends; no more are ever made than threads hash at the same time. */
 struct hasher {
-    _Alignas(LINE_SIZE) EVP_MD_CTX *md;
-#if defined(HAVE_IPSEC_MB)
-    IMB_MGR *mgr; /* NULL when not wide. */
-    _Alignas(LINE_SIZE) uint8_t leaves[LANES][LINE_SIZE + LEAF_SIZE];
-    _Alignas(LINE_SIZE) uint8_t pairs[LANES][LINE_SIZE + 2 * DIGEST_SIZE];
-#endif
+    EVP_MD_CTX *md;
+    struct merkle_lanes *lanes; /* NULL when not wide. */
 };
 
 #define IDLE_MAX 64
@@ -49,31 +35,26 @@ static void must(bool ok)
 
 static struct hasher *hasher_new(void)
 {
-    struct hasher *h = aligned_alloc(LINE_SIZE, sizeof(*h));
+    struct hasher *h = malloc(sizeof(*h));
 
     assert(md256 != NULL && "primitives_init() comes first");
     must(h != NULL);
     h->md = EVP_MD_CTX_new();
     must(h->md != NULL);
-#if defined(HAVE_IPSEC_MB)
-    h->mgr = wide ? ipsec_manager_new() : NULL;
-    for (size_t i = 0; i < LANES; i++) {
-        h->leaves[i][LINE_SIZE - 1] = LEAF_PREFIX;
-        h->pairs[i][LINE_SIZE - 1] = NODE_PREFIX;
-    }
-#endif
+    h->lanes = wide ? merkle_lanes_new() : NULL;
     return h;
 }
 
 static void hasher_free(struct hasher *h)
 {
     EVP_MD_CTX_free(h->md);
-#if defined(HAVE_IPSEC_MB)
-    if (h->mgr != NULL) {
-        free_mb_mgr(h->mgr);
-    }
-#endif
+    merkle_lanes_free(h->lanes);
     free(h);
+}
+
+static bool hasher_is_wide(const struct hasher *h)
+{
+    return wide && h->lanes != NULL;
 }
 
 static struct hasher *hasher_take(void)
@@ -148,168 +129,19 @@ void merkle_node(const struct digest *left,
     hasher_put(h);
 }
 
-#if defined(HAVE_IPSEC_MB)
-
-/* Hash what lies in |lane|; returns how many jobs came back, this or earlier
- * ones. */
-static size_t lane_submit(struct hasher *h,
-                          const uint8_t *lane,
-                          size_t size,
-                          struct digest *out)
-{
-    IMB_JOB *job = IMB_GET_NEXT_JOB(h->mgr);
-    size_t done = 0;
-
-    job->cipher_mode = IMB_CIPHER_NULL;
-    job->cipher_direction = IMB_DIR_ENCRYPT;
-    job->chain_order = IMB_ORDER_HASH_CIPHER;
-    job->hash_alg = IMB_AUTH_SHA_256;
-    job->src = lane + LINE_SIZE - 1;
-    job->hash_start_src_offset_in_bytes = 0;
-    job->msg_len_to_hash_in_bytes = 1 + size;
-    job->auth_tag_output = out->bytes;
-    job->auth_tag_output_len_in_bytes = DIGEST_SIZE;
-    job = IMB_SUBMIT_JOB_NOCHECK(h->mgr);
-    for (; job != NULL; job = IMB_GET_COMPLETED_JOB(h->mgr)) {
-        must(job->status == IMB_STATUS_COMPLETED);
-        done++;
-    }
-    return done;
-}
-
-/* Get the last |count| jobs back: nothing stays in the queue of the manager. */
-static void lanes_flush(struct hasher *h, size_t count)
-{
-    for (; count > 0; count--) {
-        IMB_JOB *job = IMB_FLUSH_JOB(h->mgr);
-
-        must(job != NULL && job->status == IMB_STATUS_COMPLETED);
-    }
-}
-
-/* Copy |count| cache lines, and have as many of |next| brought near. */
-static void lines_copy(uint8_t *to,
-                       const uint8_t *from,
-                       const uint8_t *next,
-                       size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        __builtin_prefetch(next + i * LINE_SIZE);
-        memcpy(to + i * LINE_SIZE, from + i * LINE_SIZE, LINE_SIZE);
-    }
-}
-
-/* Copy |leaf| into a lane. Leaves often come from memory that no cache holds,
- * and a copy alone waits for each part of it: so half a leaf is asked for
- * ahead, at the end that of |next|. */
-static void leaf_copy(uint8_t *lane, const uint8_t *leaf, const uint8_t *next)
-{
-    const size_t half = LEAF_SIZE / 2;
-
-    lines_copy(lane, leaf, leaf + half, half / LINE_SIZE);
-    lines_copy(lane + half, leaf + half, next, half / LINE_SIZE);
-}
-
-/* At most LANES leaves. */
-static void leaf_lanes(struct hasher *h,
-                       const uint8_t *const *data,
-                       size_t count,
-                       struct digest *out)
-{
-    size_t done = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        leaf_copy(h->leaves[i] + LINE_SIZE, data[i],
-                  data[i + 1 < count ? i + 1 : i]);
-        done += lane_submit(h, h->leaves[i], LEAF_SIZE, &out[i]);
-    }
-    lanes_flush(h, count - done);
-}
-
-/* At most LANES nodes. A digest is written only after both its children, and
- * all that lies before them, were copied. */
-static void node_lanes(struct hasher *h,
-                       const struct digest *pairs,
-                       size_t count,
-                       struct digest *out)
-{
-    size_t done = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        memcpy(h->pairs[i] + LINE_SIZE, &pairs[2 * i], 2 * DIGEST_SIZE);
-        done += lane_submit(h, h->pairs[i], 2 * DIGEST_SIZE, &out[i]);
-    }
-    lanes_flush(h, count - done);
-}
-
-static bool hasher_is_wide(const struct hasher *h)
-{
-    return wide && h->mgr != NULL;
-}
-
-/* Where the processor has the SHA instructions, OpenSSL's use of them beats
- * eight lanes of AVX2; sixteen lanes of AVX-512 beat both. */
-static bool wide_is_faster(void)
-{
-    IMB_MGR *mgr = ipsec_manager_new();
-    bool faster;
-
-    if (mgr == NULL) {
-        return false;
-    }
-    faster =
-        (mgr->features & IMB_FEATURE_AVX512_SKX) == IMB_FEATURE_AVX512_SKX ||
-        (mgr->features & IMB_FEATURE_SHANI) == 0;
-    free_mb_mgr(mgr);
-    return faster;
-}
-
-#else
-
-static void leaf_lanes(struct hasher *h,
-                       const uint8_t *const *data,
-                       size_t count,
-                       struct digest *out)
-{
-    (void)h, (void)data, (void)count, (void)out;
-    abort();
-}
-
-static void node_lanes(struct hasher *h,
-                       const struct digest *pairs,
-                       size_t count,
-                       struct digest *out)
-{
-    (void)h, (void)pairs, (void)count, (void)out;
-    abort();
-}
-
-static bool hasher_is_wide(const struct hasher *h)
-{
-    (void)h;
-    return false;
-}
-
-static bool wide_is_faster(void)
-{
-    return false;
-}
-
-#endif
-
 static size_t batch_of(size_t count)
 {
-    return count < LANES ? count : LANES;
+    return count < MERKLE_LANES ? count : MERKLE_LANES;
 }
 
-/* At most LANES leaves. */
+/* At most MERKLE_LANES leaves. */
 static void leaf_batch(struct hasher *h,
                        const uint8_t *const *data,
                        size_t count,
                        struct digest *out)
 {
     if (count >= LEAVES_MIN && hasher_is_wide(h)) {
-        leaf_lanes(h, data, count, out);
+        merkle_lanes_leaves(h->lanes, data, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -320,7 +152,7 @@ static void leaf_batch(struct hasher *h,
 void merkle_leaves(const uint8_t *data, size_t count, struct digest *out)
 {
     struct hasher *h = hasher_take();
-    const uint8_t *at[LANES];
+    const uint8_t *at[MERKLE_LANES];
 
     while (count > 0) {
         size_t batch = batch_of(count);
@@ -353,14 +185,14 @@ void merkle_leaves_at(const uint8_t *const *data,
     hasher_put(h);
 }
 
-/* At most LANES nodes. */
+/* At most MERKLE_LANES nodes. */
 static void node_batch(struct hasher *h,
                        const struct digest *pairs,
                        size_t count,
                        struct digest *out)
 {
     if (count >= NODES_MIN && hasher_is_wide(h)) {
-        node_lanes(h, pairs, count, out);
+        merkle_lanes_nodes(h->lanes, pairs, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -395,31 +227,31 @@ void merkle_force_portable(void)
 
 int merkle_setup(void)
 {
-    uint8_t bytes[LEAF_SIZE + LANES];
-    const uint8_t *at[LANES];
-    struct digest leaves[2 * LANES], nodes[LANES], want;
+    uint8_t bytes[LEAF_SIZE + MERKLE_LANES];
+    const uint8_t *at[MERKLE_LANES];
+    struct digest leaves[2 * MERKLE_LANES], nodes[MERKLE_LANES], want;
 
     md256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     if (md256 == NULL) {
         return ERR_UNSUPPORTED;
     }
-    wide = wide_is_faster();
+    wide = merkle_lanes_are_faster();
     for (size_t i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (uint8_t)(i * i >> 4);
     }
-    for (size_t i = 0; i < LANES; i++) {
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
         at[i] = bytes + i;
     }
-    merkle_leaves_at(at, LANES, leaves);
-    for (size_t i = 0; i < LANES; i++) {
+    merkle_leaves_at(at, MERKLE_LANES, leaves);
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
         merkle_leaf(slice_of(at[i], LEAF_SIZE), &want);
         if (!digest_equal(&want, &leaves[i])) {
             return ERR_UNSUPPORTED;
         }
-        leaves[LANES + i] = want;
+        leaves[MERKLE_LANES + i] = want;
     }
-    merkle_nodes(leaves, LANES, nodes);
-    for (size_t i = 0; i < LANES; i++) {
+    merkle_nodes(leaves, MERKLE_LANES, nodes);
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
         merkle_node(&leaves[2 * i], &leaves[2 * i + 1], &want);
         if (!digest_equal(&want, &nodes[i])) {
             return ERR_UNSUPPORTED;
