@@ -2,7 +2,7 @@
 #define CAIRN_CRYPTO_IPSEC_H
 
 /* libipsec-mb, for builds that have it: AES-256-GCM for aead.c, and SHA-256 of
- * many leaves at once for merkle.c. Where there is no manager, for want of the
+ * many at once for merkle_lanes.c. Where there is no manager, for want of the
  * library or of the processor, both let OpenSSL do the same. */
 
 #if defined(HAVE_IPSEC_MB)

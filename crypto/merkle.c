@@ -4,31 +4,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "crypto/ipsec.h"
+#include "crypto/merkle_lanes.h"
 #include "crypto/setup.h"
 
-/* What RFC 6962 puts before the bytes of a leaf and of a node. */
-#define LEAF_PREFIX 0x00
-#define NODE_PREFIX 0x01
-
-/* Leaves that the widest kernel hashes side by side, and how many it takes
- * before that beats one after the other with the SHA instructions: a batch
- * costs the same however few of its lanes are in use. */
-#define LANES     16
-#define LANES_MIN 8
-
-/* A lane starts one byte before a cache line: the prefix lies there, and the
- * leaf is copied behind it, aligned. */
-#define LINE_SIZE 64
+/* How many leaves or nodes it takes before side by side beats one after the
+ * other with the SHA instructions. */
+#define LEAVES_MIN 8
+#define NODES_MIN  12
 
 /* What one thread needs to hash. Idle ones wait in |idle| until the process
  * ends; no more are ever made than threads hash at the same time. */
 struct hasher {
-    _Alignas(LINE_SIZE) EVP_MD_CTX *md;
-#if defined(HAVE_IPSEC_MB)
-    IMB_MGR *mgr; /* NULL when not wide. */
-    _Alignas(LINE_SIZE) uint8_t lanes[LANES][LINE_SIZE + LEAF_SIZE];
-#endif
+    EVP_MD_CTX *md;
+    struct merkle_lanes *lanes; /* NULL when not wide. */
 };
 
 #define IDLE_MAX 64
@@ -47,30 +35,26 @@ static void must(bool ok)
 
 static struct hasher *hasher_new(void)
 {
-    struct hasher *h = aligned_alloc(LINE_SIZE, sizeof(*h));
+    struct hasher *h = malloc(sizeof(*h));
 
     assert(md256 != NULL && "primitives_init() comes first");
     must(h != NULL);
     h->md = EVP_MD_CTX_new();
     must(h->md != NULL);
-#if defined(HAVE_IPSEC_MB)
-    h->mgr = wide ? ipsec_manager_new() : NULL;
-    for (size_t i = 0; i < LANES; i++) {
-        h->lanes[i][LINE_SIZE - 1] = LEAF_PREFIX;
-    }
-#endif
+    h->lanes = wide ? merkle_lanes_new() : NULL;
     return h;
 }
 
 static void hasher_free(struct hasher *h)
 {
     EVP_MD_CTX_free(h->md);
-#if defined(HAVE_IPSEC_MB)
-    if (h->mgr != NULL) {
-        free_mb_mgr(h->mgr);
-    }
-#endif
+    merkle_lanes_free(h->lanes);
     free(h);
+}
+
+static bool hasher_is_wide(const struct hasher *h)
+{
+    return wide && h->lanes != NULL;
 }
 
 static struct hasher *hasher_take(void)
@@ -102,16 +86,28 @@ static void hasher_put(struct hasher *h)
     hasher_free(h);
 }
 
-static void hash_prefixed(struct hasher *h,
-                          uint8_t prefix,
-                          struct slice a,
-                          struct slice b,
-                          struct digest *out)
+static void hash_leaf(struct hasher *h, struct slice data, struct digest *out)
 {
+    static const uint8_t prefix = LEAF_PREFIX;
+
     must(EVP_DigestInit_ex2(h->md, md256, NULL) == 1 &&
          EVP_DigestUpdate(h->md, &prefix, 1) == 1 &&
-         EVP_DigestUpdate(h->md, a.data, a.size) == 1 &&
-         EVP_DigestUpdate(h->md, b.data, b.size) == 1 &&
+         EVP_DigestUpdate(h->md, data.data, data.size) == 1 &&
+         EVP_DigestFinal_ex(h->md, out->bytes, NULL) == 1);
+}
+
+/* In one piece: each update costs a good part of such a short hash. */
+static void hash_node(struct hasher *h,
+                      const struct digest *left,
+                      const struct digest *right,
+                      struct digest *out)
+{
+    uint8_t input[1 + 2 * DIGEST_SIZE] = {NODE_PREFIX};
+
+    memcpy(input + 1, left->bytes, DIGEST_SIZE);
+    memcpy(input + 1 + DIGEST_SIZE, right->bytes, DIGEST_SIZE);
+    must(EVP_DigestInit_ex2(h->md, md256, NULL) == 1 &&
+         EVP_DigestUpdate(h->md, input, sizeof(input)) == 1 &&
          EVP_DigestFinal_ex(h->md, out->bytes, NULL) == 1);
 }
 
@@ -119,7 +115,7 @@ void merkle_leaf(struct slice data, struct digest *out)
 {
     struct hasher *h = hasher_take();
 
-    hash_prefixed(h, LEAF_PREFIX, data, slice_of(NULL, 0), out);
+    hash_leaf(h, data, out);
     hasher_put(h);
 }
 
@@ -129,127 +125,42 @@ void merkle_node(const struct digest *left,
 {
     struct hasher *h = hasher_take();
 
-    hash_prefixed(h, NODE_PREFIX, digest_slice(left), digest_slice(right), out);
+    hash_node(h, left, right, out);
     hasher_put(h);
 }
 
-#if defined(HAVE_IPSEC_MB)
-
-static void job_fill(struct hasher *h, size_t lane, struct digest *out)
+static size_t batch_of(size_t count)
 {
-    IMB_JOB *job = IMB_GET_NEXT_JOB(h->mgr);
-
-    job->cipher_mode = IMB_CIPHER_NULL;
-    job->cipher_direction = IMB_DIR_ENCRYPT;
-    job->chain_order = IMB_ORDER_HASH_CIPHER;
-    job->hash_alg = IMB_AUTH_SHA_256;
-    job->src = h->lanes[lane] + LINE_SIZE - 1;
-    job->hash_start_src_offset_in_bytes = 0;
-    job->msg_len_to_hash_in_bytes = 1 + LEAF_SIZE;
-    job->auth_tag_output = out->bytes;
-    job->auth_tag_output_len_in_bytes = DIGEST_SIZE;
+    return count < MERKLE_LANES ? count : MERKLE_LANES;
 }
 
-/* At most LANES leaves. Nothing stays in the queue of the manager. */
-static void hash_lanes(struct hasher *h,
+/* At most MERKLE_LANES leaves. */
+static void leaf_batch(struct hasher *h,
                        const uint8_t *const *data,
                        size_t count,
                        struct digest *out)
 {
-    size_t done = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        IMB_JOB *job;
-
-        memcpy(h->lanes[i] + LINE_SIZE, data[i], LEAF_SIZE);
-        job_fill(h, i, &out[i]);
-        job = IMB_SUBMIT_JOB(h->mgr);
-        for (; job != NULL; job = IMB_GET_COMPLETED_JOB(h->mgr)) {
-            must(job->status == IMB_STATUS_COMPLETED);
-            done++;
-        }
-    }
-    for (; done < count; done++) {
-        IMB_JOB *job = IMB_FLUSH_JOB(h->mgr);
-
-        must(job != NULL && job->status == IMB_STATUS_COMPLETED);
-    }
-}
-
-static bool hasher_is_wide(const struct hasher *h)
-{
-    return wide && h->mgr != NULL;
-}
-
-/* Where the processor has the SHA instructions, OpenSSL's use of them beats
- * eight lanes of AVX2; sixteen lanes of AVX-512 beat both. */
-static bool wide_is_faster(void)
-{
-    IMB_MGR *mgr = ipsec_manager_new();
-    bool faster;
-
-    if (mgr == NULL) {
-        return false;
-    }
-    faster =
-        (mgr->features & IMB_FEATURE_AVX512_SKX) == IMB_FEATURE_AVX512_SKX ||
-        (mgr->features & IMB_FEATURE_SHANI) == 0;
-    free_mb_mgr(mgr);
-    return faster;
-}
-
-#else
-
-static void hash_lanes(struct hasher *h,
-                       const uint8_t *const *data,
-                       size_t count,
-                       struct digest *out)
-{
-    (void)h, (void)data, (void)count, (void)out;
-    abort();
-}
-
-static bool hasher_is_wide(const struct hasher *h)
-{
-    (void)h;
-    return false;
-}
-
-static bool wide_is_faster(void)
-{
-    return false;
-}
-
-#endif
-
-/* At most LANES leaves. */
-static void hash_batch(struct hasher *h,
-                       const uint8_t *const *data,
-                       size_t count,
-                       struct digest *out)
-{
-    if (count >= LANES_MIN && hasher_is_wide(h)) {
-        hash_lanes(h, data, count, out);
+    if (count >= LEAVES_MIN && hasher_is_wide(h)) {
+        merkle_lanes_leaves(h->lanes, data, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        hash_prefixed(h, LEAF_PREFIX, slice_of(data[i], LEAF_SIZE),
-                      slice_of(NULL, 0), &out[i]);
+        hash_leaf(h, slice_of(data[i], LEAF_SIZE), &out[i]);
     }
 }
 
 void merkle_leaves(const uint8_t *data, size_t count, struct digest *out)
 {
     struct hasher *h = hasher_take();
-    const uint8_t *at[LANES];
+    const uint8_t *at[MERKLE_LANES];
 
     while (count > 0) {
-        size_t batch = count < LANES ? count : LANES;
+        size_t batch = batch_of(count);
 
         for (size_t i = 0; i < batch; i++) {
             at[i] = data + i * LEAF_SIZE;
         }
-        hash_batch(h, at, batch, out);
+        leaf_batch(h, at, batch, out);
         data += batch * LEAF_SIZE;
         out += batch;
         count -= batch;
@@ -264,10 +175,40 @@ void merkle_leaves_at(const uint8_t *const *data,
     struct hasher *h = hasher_take();
 
     while (count > 0) {
-        size_t batch = count < LANES ? count : LANES;
+        size_t batch = batch_of(count);
 
-        hash_batch(h, data, batch, out);
+        leaf_batch(h, data, batch, out);
         data += batch;
+        out += batch;
+        count -= batch;
+    }
+    hasher_put(h);
+}
+
+/* At most MERKLE_LANES nodes. */
+static void node_batch(struct hasher *h,
+                       const struct digest *pairs,
+                       size_t count,
+                       struct digest *out)
+{
+    if (count >= NODES_MIN && hasher_is_wide(h)) {
+        merkle_lanes_nodes(h->lanes, pairs, count, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        hash_node(h, &pairs[2 * i], &pairs[2 * i + 1], &out[i]);
+    }
+}
+
+void merkle_nodes(const struct digest *pairs, size_t count, struct digest *out)
+{
+    struct hasher *h = hasher_take();
+
+    while (count > 0) {
+        size_t batch = batch_of(count);
+
+        node_batch(h, pairs, batch, out);
+        pairs += 2 * batch;
         out += batch;
         count -= batch;
     }
@@ -286,25 +227,33 @@ void merkle_force_portable(void)
 
 int merkle_setup(void)
 {
-    uint8_t bytes[LEAF_SIZE + LANES];
-    const uint8_t *at[LANES];
-    struct digest got[LANES], want;
+    uint8_t bytes[LEAF_SIZE + MERKLE_LANES];
+    const uint8_t *at[MERKLE_LANES];
+    struct digest leaves[2 * MERKLE_LANES], nodes[MERKLE_LANES], want;
 
     md256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     if (md256 == NULL) {
         return ERR_UNSUPPORTED;
     }
-    wide = wide_is_faster();
+    wide = merkle_lanes_are_faster();
     for (size_t i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (uint8_t)(i * i >> 4);
     }
-    for (size_t i = 0; i < LANES; i++) {
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
         at[i] = bytes + i;
     }
-    merkle_leaves_at(at, LANES, got);
-    for (size_t i = 0; i < LANES; i++) {
+    merkle_leaves_at(at, MERKLE_LANES, leaves);
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
         merkle_leaf(slice_of(at[i], LEAF_SIZE), &want);
-        if (!digest_equal(&want, &got[i])) {
+        if (!digest_equal(&want, &leaves[i])) {
+            return ERR_UNSUPPORTED;
+        }
+        leaves[MERKLE_LANES + i] = want;
+    }
+    merkle_nodes(leaves, MERKLE_LANES, nodes);
+    for (size_t i = 0; i < MERKLE_LANES; i++) {
+        merkle_node(&leaves[2 * i], &leaves[2 * i + 1], &want);
+        if (!digest_equal(&want, &nodes[i])) {
             return ERR_UNSUPPORTED;
         }
     }

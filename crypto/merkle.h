@@ -32,7 +32,11 @@ void merkle_leaves_at(const uint8_t *const *data,
                       size_t count,
                       struct digest *out);
 
-/* True when merkle_leaves() runs on a multi-buffer kernel (for the bench).
+/* The parents of 2 * |count| nodes: out[i] over pairs[2 * i] and the one after
+ * it. |out| may be |pairs|. Many at once cost less each, as for leaves. */
+void merkle_nodes(const struct digest *pairs, size_t count, struct digest *out);
+
+/* True when many are hashed on a multi-buffer kernel (for the bench).
  * merkle_force_portable() switches this process to OpenSSL, so that tests
  * compare the two. */
 bool merkle_is_wide(void);
@@ -48,7 +52,8 @@ struct merkle_range {
 void merkle_range_init(struct merkle_range *r);
 
 /* Called for each completed node of |level| >= 1 (a node at |level| covers
- * 2^level leaves), |index| counting from 0 at each level. */
+ * 2^level leaves), |index| counting from 0 at each level: in ascending order
+ * within a level, and after what is below the node. */
 typedef void merkle_node_cb(void *arg,
                             unsigned level,
                             uint64_t index,
@@ -60,16 +65,23 @@ void merkle_range_append(struct merkle_range *r,
                          merkle_node_cb *cb,
                          void *arg);
 
-/* Append the root of a perfect subtree of 2^level leaves; r->leaves must be a
- * multiple of that. |cb| is told of this node too, but not of those below. */
-void merkle_range_append_subtree(struct merkle_range *r,
-                                 unsigned level,
-                                 const struct digest *node,
-                                 merkle_node_cb *cb,
-                                 void *arg);
+/* Append |len| leaf hashes (|level| 0), or roots of perfect subtrees of
+ * 2^level leaves each; r->leaves must be a multiple of that. Many at once cost
+ * less each, wherever they begin. |cb| is told of these nodes too when |level|
+ * is not 0, but not of those below; only the order between levels depends on
+ * how many are appended at once. */
+void merkle_range_append_run(struct merkle_range *r,
+                             unsigned level,
+                             const struct digest *nodes,
+                             size_t len,
+                             merkle_node_cb *cb,
+                             void *arg);
 
 /* The root over what was appended; SHA256("") for an empty tree. */
 void merkle_range_root(const struct merkle_range *r, struct digest *out);
+
+/* The root over |len| leaf hashes. */
+void merkle_root(const struct digest *leaves, size_t len, struct digest *out);
 
 /* How many entries of r->nodes are in use: the number of one bits. */
 size_t merkle_range_nodes_len(uint64_t leaves);

@@ -186,8 +186,9 @@ static int verify(struct verifier *v, const struct span *at, struct digest *out)
         *out = v->nodes[v->used++];
         return OK;
     }
-    if (at->hi - at->lo == 1) {
-        *out = v->leaf_hashes[at->from];
+    if (at->to - at->from == at->hi - at->lo) {
+        merkle_root(&v->leaf_hashes[at->from], (size_t)(at->to - at->from),
+                    out);
         return OK;
     }
     span_split(&v->samples, at, &left, &right);

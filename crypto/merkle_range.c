@@ -1,6 +1,11 @@
 #include "crypto/hash.h"
 #include "crypto/merkle.h"
 
+/* Nodes that are appended level by level at a time, and how many levels that
+ * makes at most, theirs and that of their root included. */
+#define ROW_MAX    256U
+#define ROW_LEVELS 9
+
 void merkle_range_init(struct merkle_range *r)
 {
     memset(r, 0, sizeof(*r));
@@ -29,36 +34,68 @@ void merkle_range_append(struct merkle_range *r,
                          merkle_node_cb *cb,
                          void *arg)
 {
-    merkle_range_append_subtree(r, 0, leaf, cb, arg);
+    merkle_range_append_run(r, 0, leaf, 1, cb, arg);
 }
 
-void merkle_range_append_subtree(struct merkle_range *r,
-                                 unsigned level,
-                                 const struct digest *node,
-                                 merkle_node_cb *cb,
-                                 void *arg)
+/* As in adding to a binary number: at each level two nodes carry, the range's
+ * own being the first, and the odd one out stays. */
+static void row_append(struct merkle_range *r,
+                       unsigned level,
+                       const struct digest *nodes,
+                       size_t len,
+                       merkle_node_cb *cb,
+                       void *arg)
 {
-    size_t len = merkle_range_nodes_len(r->leaves);
-    struct digest top = *node;
-    uint64_t index;
+    struct digest row[ROW_MAX + 1];
+    struct digest stay[ROW_LEVELS];
+    size_t stay_len = 0;
+    size_t top = merkle_range_nodes_len(r->leaves);
+    uint64_t index = r->leaves >> level;
 
-    assert(level <= MERKLE_DEPTH_MAX && r->leaves <= MERKLE_LEAVES_MAX);
-    index = r->leaves >> level;
-    assert(index << level == r->leaves);
-    assert(MERKLE_LEAVES_MAX - r->leaves >= (uint64_t)1 << level);
-    r->leaves += (uint64_t)1 << level;
-    if (cb != NULL && level > 0) {
-        cb(arg, level, index, &top);
-    }
-    /* As in adding one to a binary number: equal subtrees carry. */
-    for (; (index & 1) != 0; index >>= 1) {
-        merkle_node(&r->nodes[--len], &top, &top);
-        level++;
-        if (cb != NULL) {
-            cb(arg, level, index >> 1, &top);
+    memcpy(row, nodes, len * sizeof(row[0]));
+    r->leaves += (uint64_t)len << level;
+    while (len > 0) {
+        for (size_t i = 0; i < len && cb != NULL && level > 0; i++) {
+            cb(arg, level, index + i, &row[i]);
         }
+        if ((index & 1) != 0) {
+            memmove(&row[1], row, len * sizeof(row[0]));
+            row[0] = r->nodes[--top];
+            len++;
+        }
+        if ((len & 1) != 0) {
+            assert(stay_len < ROW_LEVELS);
+            stay[stay_len++] = row[len - 1];
+        }
+        len /= 2;
+        if (len > 0) {
+            merkle_nodes(row, len, row);
+        }
+        index >>= 1;
+        level++;
     }
-    r->nodes[len] = top;
+    while (stay_len > 0) {
+        r->nodes[top++] = stay[--stay_len];
+    }
+}
+
+void merkle_range_append_run(struct merkle_range *r,
+                             unsigned level,
+                             const struct digest *nodes,
+                             size_t len,
+                             merkle_node_cb *cb,
+                             void *arg)
+{
+    assert(level <= MERKLE_DEPTH_MAX && r->leaves <= MERKLE_LEAVES_MAX);
+    assert(r->leaves >> level << level == r->leaves);
+    assert(len <= (MERKLE_LEAVES_MAX - r->leaves) >> level);
+    while (len > 0) {
+        size_t row = len < ROW_MAX ? len : ROW_MAX;
+
+        row_append(r, level, nodes, row, cb, arg);
+        nodes += row;
+        len -= row;
+    }
 }
 
 void merkle_range_root(const struct merkle_range *r, struct digest *out)
@@ -75,4 +112,13 @@ void merkle_range_root(const struct merkle_range *r, struct digest *out)
         merkle_node(&r->nodes[--len], &root, &root);
     }
     *out = root;
+}
+
+void merkle_root(const struct digest *leaves, size_t len, struct digest *out)
+{
+    struct merkle_range range;
+
+    merkle_range_init(&range);
+    merkle_range_append_run(&range, 0, leaves, len, NULL, NULL);
+    merkle_range_root(&range, out);
 }

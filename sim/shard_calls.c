@@ -25,9 +25,7 @@ static void file_range(const struct sim_shard *s,
 {
     memset(range, 0, sizeof(*range));
     merkle_range_init(range);
-    for (uint64_t i = 0; i < leaves; i++) {
-        merkle_range_append(range, &s->leaves[i], NULL, NULL);
-    }
+    merkle_range_append_run(range, 0, s->leaves, leaves, NULL, NULL);
 }
 
 static bool file_has(const struct sim_shard *s,
@@ -197,13 +195,8 @@ static void do_seal(struct sim *w,
 static int lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
 {
     const struct sim_shard *s = arg;
-    struct merkle_range range;
 
-    merkle_range_init(&range);
-    for (uint64_t i = lo; i < hi; i++) {
-        merkle_range_append(&range, &s->leaves[i], NULL, NULL);
-    }
-    merkle_range_root(&range, out);
+    merkle_root(&s->leaves[lo], hi - lo, out);
     return OK;
 }
 

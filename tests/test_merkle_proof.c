@@ -545,7 +545,7 @@ static int uniform_lookup(void *arg,
             for (unsigned i = 0; i < level; i++) {
                 merkle_node(&node, &node, &node);
             }
-            merkle_range_append_subtree(&r, level, &node, NULL, NULL);
+            merkle_range_append_run(&r, level, &node, 1, NULL, NULL);
         }
     }
     merkle_range_root(&r, out);

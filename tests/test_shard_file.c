@@ -219,6 +219,23 @@ START_TEST(test_shard_file_round_trip)
 }
 END_TEST
 
+/* A cell of many groups that comes whole, after the one leaf before it. */
+START_TEST(test_shard_file_whole_cell)
+{
+    begin(LEAVES_MAX);
+    ck_assert_int_eq(shard_file_append(&f, 0, bytes, LEAF_SIZE, hashes, errmsg),
+                     OK);
+    ck_assert_int_eq(shard_file_append(&f, LEAF_SIZE, bytes + LEAF_SIZE,
+                                       (size_t)(LEAVES_MAX - 1) * LEAF_SIZE,
+                                       &hashes[1], errmsg),
+                     OK);
+    seal(LEAVES_MAX);
+    ck_assert_int_eq(open_it(LEAVES_MAX), OK);
+    ck_assert_int_eq(shard_file_scrub(&f, NULL, NULL, errmsg), OK);
+    shard_file_close(&f);
+}
+END_TEST
+
 /* A root that is not the one of the bytes seals nothing. */
 START_TEST(test_shard_file_wrong_root)
 {
@@ -753,6 +770,7 @@ Suite *suite_make(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_shard_file_round_trip, 0, 10);
+    tcase_add_test(tc, test_shard_file_whole_cell);
     tcase_add_test(tc, test_shard_file_wrong_root);
     tcase_add_test(tc, test_shard_file_flipped_leaf);
     tcase_add_loop_test(tc, test_shard_file_trusted_sums, 0, SUMS_STATES);

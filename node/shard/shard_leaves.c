@@ -42,9 +42,8 @@ int shard_leaves_take(struct shard_file *f,
 
         shard_sums_append(&f->sums, f->range.leaves, mem + at * LEAF_SIZE,
                           take);
-        for (size_t i = 0; i < take; i++) {
-            merkle_range_append(&f->range, &hashes[at + i], group_node, &g);
-        }
+        merkle_range_append_run(&f->range, 0, &hashes[at], take, group_node,
+                                &g);
         rv = shard_tree_append(&f->tree, g.first, g.nodes, g.len);
         at += take;
     }

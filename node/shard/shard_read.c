@@ -4,20 +4,6 @@
 
 #include "node/shard/shard_file_private.h"
 
-/* The node over 16 leaf hashes. */
-static void group_hash(const struct digest *leaves, struct digest *out)
-{
-    struct digest nodes[SHARD_TREE_GROUP];
-
-    memcpy(nodes, leaves, sizeof(nodes));
-    for (size_t len = SHARD_TREE_GROUP; len > 1; len /= 2) {
-        for (size_t i = 0; i < len / 2; i++) {
-            merkle_node(&nodes[2 * i], &nodes[2 * i + 1], &nodes[i]);
-        }
-    }
-    *out = nodes[0];
-}
-
 static int read_fail(const struct shard_file *f, int rv, char *errmsg)
 {
     if (rv == ERR_NOTFOUND) {
@@ -35,27 +21,35 @@ static int read_fail(const struct shard_file *f, int rv, char *errmsg)
     return rv;
 }
 
-/* Check |groups| whole groups that lie at |mem|. */
+/* Check |groups| whole groups that lie at |mem|: by their sums, and where those
+ * do not vouch for them by their hashes. */
 static int groups_check(const struct shard_file *f,
                         uint64_t first,
                         size_t groups,
                         const uint8_t *mem)
 {
+    struct digest nodes[SHARD_BATCH_LEAVES];
+    uint64_t index[SHARD_BATCH_LEAVES / SHARD_TREE_GROUP];
+    size_t len = 0;
     int rv = OK;
 
-    for (size_t i = 0; i < groups && rv == OK; i++) {
+    assert(groups <= sizeof(index) / sizeof(index[0]));
+    for (size_t i = 0; i < groups; i++) {
         const uint8_t *at = mem + i * SHARD_TREE_GROUP * LEAF_SIZE;
-        struct digest hashes[SHARD_TREE_GROUP];
-        struct digest got;
+
+        if (!shard_sums_match(&f->sums, first + i, at)) {
+            merkle_leaves(at, SHARD_TREE_GROUP, &nodes[len * SHARD_TREE_GROUP]);
+            index[len++] = first + i;
+        }
+    }
+    for (size_t row = len * SHARD_TREE_GROUP; row > len; row /= 2) {
+        merkle_nodes(nodes, row / 2, nodes);
+    }
+    for (size_t i = 0; i < len && rv == OK; i++) {
         struct digest want;
 
-        if (shard_sums_match(&f->sums, first + i, at)) {
-            continue;
-        }
-        merkle_leaves(at, SHARD_TREE_GROUP, hashes);
-        group_hash(hashes, &got);
-        rv = shard_tree_node(&f->tree, SHARD_TREE_LEVEL, first + i, &want);
-        if (rv == OK && !digest_equal(&got, &want)) {
+        rv = shard_tree_node(&f->tree, SHARD_TREE_LEVEL, index[i], &want);
+        if (rv == OK && !digest_equal(&nodes[i], &want)) {
             rv = ERR_MISMATCH;
         }
     }
@@ -180,7 +174,6 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
 {
     const struct proving *p = arg;
     struct digest hashes[SHARD_TREE_GROUP];
-    struct merkle_range range;
     int rv = shard_tree_lookup(&p->f->tree, lo, hi, out);
 
     if (rv != ERR_NOTFOUND) {
@@ -192,11 +185,7 @@ static int prove_lookup(void *arg, uint64_t lo, uint64_t hi, struct digest *out)
                       (size_t)(hi - lo) * LEAF_SIZE);
     if (rv == OK) {
         merkle_leaves(p->mem, (size_t)(hi - lo), hashes);
-        merkle_range_init(&range);
-        for (size_t i = 0; i < hi - lo; i++) {
-            merkle_range_append(&range, &hashes[i], NULL, NULL);
-        }
-        merkle_range_root(&range, out);
+        merkle_root(hashes, (size_t)(hi - lo), out);
     }
     return rv == ERR_NOTFOUND ? ERR_MISMATCH : rv;
 }

@@ -69,14 +69,15 @@ int shard_tree_range(const struct shard_tree *t,
             total - at < NODES_AT_ONCE ? (size_t)(total - at) : NODES_AT_ONCE;
 
         rv = nodes_read(t->fd, at * DIGEST_SIZE, nodes, take);
-        for (size_t i = 0; i < take && rv == OK; i++) {
-            merkle_range_append_subtree(range, SHARD_TREE_LEVEL, &nodes[i],
-                                        NULL, NULL);
+        if (rv == OK) {
+            merkle_range_append_run(range, SHARD_TREE_LEVEL, nodes, take, NULL,
+                                    NULL);
         }
         at += take;
     }
-    for (size_t i = 0; i < leaves % SHARD_TREE_GROUP && rv == OK; i++) {
-        merkle_range_append(range, &tail[i], NULL, NULL);
+    if (rv == OK) {
+        merkle_range_append_run(range, 0, tail, leaves % SHARD_TREE_GROUP, NULL,
+                                NULL);
     }
     free(nodes);
     return rv;
@@ -101,8 +102,8 @@ static int level_above(const struct shard_tree *t,
                                                      : NODES_AT_ONCE / 2;
 
         rv = nodes_read(t->fd, from + 2 * at * DIGEST_SIZE, buf, 2 * take);
-        for (size_t i = 0; i < take && rv == OK; i++) {
-            merkle_node(&buf[2 * i], &buf[2 * i + 1], &out[i]);
+        if (rv == OK) {
+            merkle_nodes(buf, take, out);
         }
         if (rv == OK && write) {
             rv = nodes_write(t->fd, to + at * DIGEST_SIZE, out, take);
@@ -229,7 +230,7 @@ int shard_tree_lookup(const struct shard_tree *t,
             rv = shard_tree_node(t, level, at >> level, &node);
         }
         if (rv == OK) {
-            merkle_range_append_subtree(&range, level, &node, NULL, NULL);
+            merkle_range_append_run(&range, level, &node, 1, NULL, NULL);
             at += (uint64_t)1 << level;
         }
     }

@@ -39,12 +39,10 @@ static int slot_range(void *arg)
     struct sealer *s = slot->owner;
 
     for (uint16_t i = 0; i < sealer_streams_len(s); i++) {
-        const struct digest *leaves =
-            segment_cell_leaves(&slot->room, &slot->result, i);
-
-        for (uint32_t j = 0; j < slot->result.cell_leaves; j++) {
-            merkle_range_append(&s->ranges[i], &leaves[j], NULL, NULL);
-        }
+        merkle_range_append_run(
+            &s->ranges[i], 0,
+            segment_cell_leaves(&slot->room, &slot->result, i),
+            slot->result.cell_leaves, NULL, NULL);
         slot->ranges[i] = s->ranges[i];
     }
     return OK;

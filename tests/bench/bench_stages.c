@@ -110,9 +110,7 @@ static size_t run_tree_append(void)
     struct merkle_range range;
 
     merkle_range_init(&range);
-    for (size_t i = 0; i < BLOCK / LEAF_SIZE; i++) {
-        merkle_range_append(&range, &hashes[i], NULL, NULL);
-    }
+    merkle_range_append_run(&range, 0, hashes, BLOCK / LEAF_SIZE, NULL, NULL);
     return BLOCK;
 }
 
