@@ -126,6 +126,7 @@ static void run_op(struct mover_run *run, const struct mover_action *a)
     op->len = a->len;
     op->mem = a->mem;
     op->bytes = a->bytes;
+    op->take = a->take;
     op->arg = a->arg;
     assert(stream != NULL);
     stream->submit(stream, op);
