@@ -68,6 +68,9 @@ static void source_read(struct sim_mover *m, const struct mover_action *a)
     assert(a->off + a->len <= l->source_size);
     memcpy(a->mem, l->source + a->off, a->len);
     sha256(slice_of(a->mem, a->len), &ev.digest);
+    if (a->take != NULL) {
+        a->take(a->arg, slice_of(a->mem, a->len)); /* All of it is one tile. */
+    }
     sim_mover_answer(m, sim_about(&m->w->nodes[SIM_LAB].disk, 500), &ev);
 }
 

@@ -194,16 +194,41 @@ static void world_tell(struct world *w, struct mover_event *ev)
 
 /* ---- Carrying out. ---- */
 
+/* As much of what is wanted as there is, in tiles that come and go. */
+static void take_tiles(struct world *w,
+                       const struct mover_action *a,
+                       struct slice there)
+{
+    size_t left = there.size < a->len ? there.size : a->len;
+
+    while (left > 0) {
+        size_t tile = 1 + rng_below(&w->rng, left);
+
+        memcpy(a->mem, there.data, tile);
+        a->take(a->arg, slice_of(a->mem, tile));
+        memset(a->mem, 0xa5, tile);
+        there.data += tile;
+        left -= tile;
+    }
+}
+
 static int do_read(struct world *w, struct world_op *op)
 {
     const struct mover_action *a = &op->act;
     const struct world_stream *s = stream_of(w, a->stream);
 
-    if (a->off > s->size || a->len > s->size - a->off) {
+    if (a->off > s->size) {
         return ERR_NOTFOUND;
     }
-    memcpy(a->mem, s->bytes + a->off, a->len);
-    sha256(slice_of(a->mem, a->len), &op->ev.digest);
+    if (a->take != NULL) {
+        take_tiles(w, a, slice_of(s->bytes + a->off, s->size - a->off));
+    } else if (a->len <= s->size - a->off) {
+        memcpy(a->mem, s->bytes + a->off, a->len);
+    }
+    if (a->len > s->size - a->off) {
+        return ERR_NOTFOUND;
+    }
+    sha256(slice_of(s->bytes + a->off, a->len), &op->ev.digest);
     return OK;
 }
 

@@ -235,6 +235,39 @@ START_TEST(test_codec_samples_all_over)
 }
 END_TEST
 
+/* What passes in pieces is decided as if it were seen whole: samples begin at
+ * every eighth and nothing else counts. */
+START_TEST(test_codec_samples_of_pieces)
+{
+    static const size_t sizes[] = {1, 16384, 100000, 131073, 1000007};
+    size_t size = sizes[_i / 2], part;
+
+    fill_random(size);
+    for (size_t off = 0; off < size; off += size / 8 + (size < 8)) {
+        part = size - off < 16384 ? size - off : 16384;
+        memset(plain + off, 0, part);
+    }
+    if (_i % 2 == 1) { /* The other way round. */
+        for (size_t i = 0; i < size; i++) {
+            plain[i] ^= (uint8_t)rng_below(&rng, 256);
+        }
+    }
+    codec_samples_begin(state, size);
+    for (size_t off = 0; off < size; off += part) {
+        part = 1 + (size_t)rng_below(&rng, 40000);
+        part = size - off < part ? size - off : part;
+        codec_samples_take(state, slice_of(plain + off, part));
+    }
+    ck_assert_int_eq(codec_samples_decide(state, CODEC_CHOOSE_AUTO),
+                     _i % 2 == 0 && size > 1 ? CODEC_ZSTD : CODEC_RAW);
+    ck_assert_int_eq(codec_samples_decide(state, CODEC_CHOOSE_RAW), CODEC_RAW);
+    ck_assert_int_eq(codec_samples_decide(state, CODEC_CHOOSE_ZSTD),
+                     CODEC_ZSTD);
+    ck_assert_int_eq(decided(CODEC_CHOOSE_AUTO, size),
+                     codec_samples_decide(state, CODEC_CHOOSE_AUTO));
+}
+END_TEST
+
 /* A frame cut short anywhere is refused. */
 START_TEST(test_codec_torn_frames)
 {
@@ -438,6 +471,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_codec_frame_header);
     tcase_add_test(tc, test_codec_decides_by_samples);
     tcase_add_test(tc, test_codec_samples_all_over);
+    tcase_add_loop_test(tc, test_codec_samples_of_pieces, 0, 10);
     tcase_add_test(tc, test_codec_torn_frames);
     tcase_add_test(tc, test_codec_mutated_frames);
     tcase_add_test(tc, test_codec_other_sizes);

@@ -56,6 +56,12 @@ static struct mover_action *ask(struct mover_out *out,
     return mover_act(out, type);
 }
 
+static void toy_take(void *arg, struct slice tile)
+{
+    ck_assert_ptr_eq(arg, &toy);
+    ck_assert_ptr_eq(tile.data, toy.mem);
+}
+
 static void toy_read(struct mover_out *out)
 {
     struct mover_action *a = ask(out, MV_READ_AT);
@@ -65,6 +71,8 @@ static void toy_read(struct mover_out *out)
     a->off = toy.round * BUFFER_SIZE;
     a->len = BUFFER_SIZE;
     a->mem = toy.mem;
+    a->take = toy_take;
+    a->arg = &toy;
 }
 
 static void toy_spread(struct mover_out *out)
@@ -171,6 +179,7 @@ static void execute(struct mover_blocking *b, struct mover_op *op)
     case MV_READ_AT:
         ck_assert_uint_eq(op->id, s->reads++);
         memset(op->mem, (int)op->id, op->len);
+        op->take(op->arg, slice_of(op->mem, op->len));
         break;
     case MV_SEND:
         ck_assert_uint_eq(op->id, s->sends++);

@@ -4,7 +4,7 @@
 
 #define SMALL        65536U
 #define SEGMENTS_MAX 12U
-#define SALTS_MAX    256U
+#define SALTS_MAX    512U
 
 /* One deposit, which outlives the sealers that work on it: the world keeps its
  * source and shards, |journal| what was noted. */
@@ -23,9 +23,12 @@ static uint64_t journal_len;
 static unsigned commits, commit_least;
 static uint8_t salts[SALTS_MAX][CHUNKED_SALT_SIZE];
 static size_t salts_len;
+static const char *kinds; /* Of the source's blocks: 'r'andom, or NULL. */
 
 /* What a sealer is seen to do. */
 static uint64_t reads, notes, read_end;
+static bool tiled[SEGMENTS_MAX];
+static uint8_t begun[SEGMENTS_MAX][CHUNKED_SALT_SIZE]; /* Where |tiled|. */
 static bool flushing[MANIFEST_SHARDS_MAX];
 static uint64_t gone; /* Streams that the sealer knows to be lost. */
 
@@ -77,6 +80,29 @@ static void note_is_earned(const struct mover_action *a)
     ck_assert_uint_ge(holding, config.quorum);
 }
 
+/* No salt is ever met twice, whatever is done over. */
+static void salt_is_fresh(const uint8_t *salt)
+{
+    ck_assert_uint_lt(salts_len, SALTS_MAX);
+    for (size_t i = 0; i < salts_len; i++) {
+        ck_assert_mem_ne(salts[i], salt, CHUNKED_SALT_SIZE);
+    }
+    memcpy(salts[salts_len++], salt, CHUNKED_SALT_SIZE);
+}
+
+/* Sealing as it is read has a salt before there is a byte. */
+static void source_is_asked(const struct mover_action *a)
+{
+    const struct sealer_slot *slot = a->arg;
+
+    ck_assert_uint_lt(a->id, SEGMENTS_MAX);
+    tiled[a->id] = a->take != NULL;
+    if (tiled[a->id]) {
+        memcpy(begun[a->id], slot->room.data, CHUNKED_SALT_SIZE);
+        salt_is_fresh(begun[a->id]);
+    }
+}
+
 static void on_ask(void *arg, const struct mover_action *a)
 {
     (void)arg;
@@ -87,6 +113,7 @@ static void on_ask(void *arg, const struct mover_action *a)
         ck_assert_uint_eq(a->off, read_end);
         ck_assert_uint_ge(a->len, 1);
         read_end += a->len;
+        source_is_asked(a);
         break;
     case MV_SEND:
         ck_assert_uint_eq(gone & stream_bit(a->stream), 0);
@@ -137,16 +164,6 @@ static void journal_take(const struct sealer_commit *c)
     commit_least = c->count < commit_least ? c->count : commit_least;
 }
 
-/* No salt is ever met twice, whatever is done over. */
-static void salt_is_fresh(const struct mover_action *a)
-{
-    ck_assert_uint_lt(salts_len, SALTS_MAX);
-    for (size_t i = 0; i < salts_len; i++) {
-        ck_assert_mem_ne(salts[i], a->bytes.data, CHUNKED_SALT_SIZE);
-    }
-    memcpy(salts[salts_len++], a->bytes.data, CHUNKED_SALT_SIZE);
-}
-
 static int on_do(void *arg, const struct mover_action *a)
 {
     (void)arg;
@@ -159,8 +176,10 @@ static int on_do(void *arg, const struct mover_action *a)
     if (a->type == MV_NOTE) {
         journal_take(a->arg);
     }
-    if (a->type == MV_SEND && a->stream == 0) {
-        salt_is_fresh(a);
+    if (a->type == MV_SEND && a->stream == 0 &&
+        (!tiled[a->id] ||
+         memcmp(begun[a->id], a->bytes.data, CHUNKED_SALT_SIZE) != 0)) {
+        salt_is_fresh(a->bytes.data);
     }
     return OK;
 }
@@ -185,6 +204,9 @@ static void source_fill(size_t size)
     while (size > 0) {
         size_t part = size < SMALL ? size : SMALL;
 
+        if (kinds != NULL) {
+            random = kinds[world.source.size / SMALL % strlen(kinds)] == 'r';
+        }
         rng_bytes(&dice, block, part);
         for (size_t i = 0; i < part && !random; i++) {
             block[i] &= 0x11;
@@ -392,6 +414,12 @@ static void opens_to_source(uint64_t i, uint8_t *cells)
                                   c->ciphertext_size, scratch, &plain),
                      OK);
     ck_assert_uint_eq(plain.size, c->plain_size);
+    if (params.codec == CODEC_CHOOSE_AUTO) {
+        ck_assert((codec_decide(config.codecs[0], params.codec, plain) ==
+                   CODEC_RAW) ==
+                  (c->ciphertext_size ==
+                   chunked_sealed_size(SEGMENT_HEADER_SIZE + c->plain_size)));
+    }
     ck_assert_bytes_eq(plain.data, world.source.bytes + off, plain.size);
     sha256(plain, &digest);
     ck_assert(digest_equal(&digest, &c->plain));
@@ -458,6 +486,28 @@ static void history_any_order(uint64_t seed)
 START_TEST(test_sealer_any_order)
 {
     histories(history_any_order, (uint64_t)_i);
+}
+END_TEST
+
+/* What goes raw is sealed as it is read: all of it if that was asked for, else
+ * what follows a segment that went raw. */
+START_TEST(test_sealer_seals_what_it_reads)
+{
+    kinds = "rrrcccrcr";
+    deposit((uint64_t)_i, 4, 7, 1, (size_t)SMALL * 9);
+    params.codec = (enum codec_choice)(_i % 3);
+    boot();
+    world_start(&world);
+    ends_complete();
+    for (size_t i = 0; i < 9; i++) {
+        bool want = i > 0 && kinds[i - 1] == 'r';
+
+        if (params.codec != CODEC_CHOOSE_AUTO) {
+            want = params.codec == CODEC_CHOOSE_RAW;
+        }
+        ck_assert_int_eq(tiled[i], want);
+    }
+    forget();
 }
 END_TEST
 
@@ -713,6 +763,36 @@ START_TEST(test_sealer_crash)
 }
 END_TEST
 
+/* The source ends in the middle of a segment that is sealed as it is read: that
+ * attempt is lost, with its salt and its key, and the next one is another. */
+START_TEST(test_sealer_source_breaks_off)
+{
+    static const uint8_t zeros[sizeof(struct chunked)];
+    size_t size, left;
+
+    kinds = "r";
+    deposit((uint64_t)_i, 4, 7, 1 + (unsigned)_i % 3, (size_t)SMALL * 6);
+    size = world.source.size;
+    boot();
+    world.source.size -= catalogue_size + SMALL + 1 + rng_below(&dice, SMALL);
+    left = world.source.size;
+    world_start(&world);
+    ck_assert(world_run(&world, SIZE_MAX));
+    ck_assert_int_eq(world.status, ERR_NOTFOUND);
+    ck_assert(tiled[left / SMALL]);
+    for (unsigned i = 0; i < config.window; i++) {
+        ck_assert_bytes_eq(&sealer.slots[i].sealing.chunked, zeros,
+                           sizeof(zeros));
+    }
+    ck_assert_uint_le(journal_len, left / SMALL);
+    commits_hold();
+    world.source.size = size;
+    go_on();
+    ends_complete();
+    forget();
+}
+END_TEST
+
 /* All is committed already: nothing is read, sent or noted. */
 START_TEST(test_sealer_nothing_left)
 {
@@ -781,6 +861,8 @@ Suite *suite_make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_sealer_any_order, 0, 20);
+    tcase_add_loop_test(tc, test_sealer_seals_what_it_reads, 0, 6);
+    tcase_add_loop_test(tc, test_sealer_source_breaks_off, 0, 12);
     tcase_add_loop_test(tc, test_sealer_slow_stream, 0, 5);
     tcase_add_loop_test(tc, test_sealer_commits_together, 0, 5);
     tcase_add_loop_test(tc, test_sealer_commits_in_time, 0, 5);

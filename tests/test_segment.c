@@ -422,6 +422,89 @@ START_TEST(test_segment_falls_back_under_a_new_salt)
 }
 END_TEST
 
+/* The same in pieces, of which nothing stays. */
+static void seal_pieces(uint64_t index, size_t plain_size)
+{
+    struct segment_sealing s = {0};
+    struct rng dice = rng;
+
+    segment_sealing_begin(&s, &params, codec, &rng, index, plain_size, &room);
+    for (size_t at = 0, part; at < plain_size; at += part) {
+        part = 1 + (size_t)rng_below(&dice, 50000);
+        part = plain_size - at < part ? plain_size - at : part;
+        memcpy(room.plain, plain + at, part);
+        segment_sealing_take(&s, slice_of(room.plain, part));
+        memset(room.plain, 0xd7, part);
+    }
+    ck_assert_int_eq(segment_sealing_end(&s, &res), OK);
+    segment_sealing_wipe(&s);
+}
+
+/* What is sealed as it comes is what is sealed as it lies: what goes raw under
+ * the same salt, and under another what had gone in raw by mistake. */
+START_TEST(test_segment_sealed_as_it_comes)
+{
+    static const size_t sizes[] = {0,         1,     16378,     16379,
+                                   16380,     30000, 2 * SMALL, 2 * SMALL - 77,
+                                   3 * SMALL, 65531};
+    size_t size = sizes[_i / 3];
+    uint8_t salt[CHUNKED_SALT_SIZE];
+    struct segment_result want;
+    struct rng same;
+    uint8_t *cells;
+
+    start(4, 7, 3 * SMALL);
+    params.codec = _i % 3 == 2 ? CODEC_CHOOSE_RAW : CODEC_CHOOSE_AUTO;
+    if (_i % 3 == 0) {
+        fill_random(size);
+    } else {
+        fill_weights(size);
+    }
+    same = rng;
+    if (codec_decide(codec, params.codec, slice_of(plain, size)) != CODEC_RAW) {
+        rng_bytes(&rng, salt, sizeof(salt)); /* Is spent. */
+    }
+    seal(5, size);
+    want = res;
+    cells = malloc(data_size());
+    ck_assert_ptr_nonnull(cells);
+    memcpy(cells, room.data, params.code.k * cell_size());
+
+    rng = same;
+    seal_pieces(5, size);
+    ck_assert_int_eq(res.codec, want.codec);
+    ck_assert_uint_eq(res.ciphertext_size, want.ciphertext_size);
+    ck_assert_uint_eq(res.cell_leaves, want.cell_leaves);
+    ck_assert_bytes_eq(room.data, cells, params.code.k * cell_size());
+    free(cells);
+    hashes_are_of_the_cells();
+    fetch();
+    opens_to_plain(5, size);
+}
+END_TEST
+
+/* Samples may promise what the whole does not keep: raw in the end, and each of
+ * the three attempts under a salt of its own. */
+START_TEST(test_segment_comes_and_goes_raw)
+{
+    uint8_t salts[3][CHUNKED_SALT_SIZE];
+    struct rng same;
+
+    start(4, 7, 16 * SMALL);
+    params.codec = CODEC_CHOOSE_ZSTD;
+    fill_random(2 * SMALL);
+    same = rng;
+    for (size_t i = 0; i < 3; i++) {
+        rng_bytes(&same, salts[i], CHUNKED_SALT_SIZE);
+    }
+    seal_pieces(5, 2 * SMALL);
+    ck_assert_int_eq(res.codec, CODEC_RAW);
+    ck_assert_bytes_eq(room.data, salts[2], CHUNKED_SALT_SIZE);
+    fetch();
+    opens_to_plain(5, 2 * SMALL);
+}
+END_TEST
+
 /* Given the salt, sealing is a function of its inputs, and an attempt that
  * fails writes no result. */
 START_TEST(test_segment_with_salt)
@@ -659,6 +742,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_segment_wrong_lengths);
     tcase_add_test(tc, test_segment_attempts_differ);
     tcase_add_test(tc, test_segment_falls_back_under_a_new_salt);
+    tcase_add_loop_test(tc, test_segment_sealed_as_it_comes, 0, 30);
+    tcase_add_test(tc, test_segment_comes_and_goes_raw);
     tcase_add_test(tc, test_segment_with_salt);
     tcase_add_test(tc, test_segment_hostile_messages);
     tcase_add_test(tc, test_segment_hostile_frames);

@@ -42,7 +42,8 @@ static void some_files(void)
 static int read_at(uint64_t off, size_t len, struct digest *digest)
 {
     char mem[64] = "";
-    int rv = source_read(&s, off, (uint8_t *)mem, len, digest, errmsg);
+    int rv =
+        source_read(&s, off, (uint8_t *)mem, len, NULL, NULL, digest, errmsg);
 
     if (rv == OK) {
         ck_assert_bytes_eq(mem, &ALL[off], len);
@@ -125,8 +126,9 @@ START_TEST(test_source_digest_tells_the_past)
     ck_assert_int_eq(open_it(), OK);
     ck_assert_int_eq(read_at(0, 6, &again), OK);
     ck_assert(digest_equal(&again, &first[0]));
-    ck_assert_int_eq(
-        source_read(&s, 6, (uint8_t *)(char[8]){0}, 6, &again, errmsg), OK);
+    ck_assert_int_eq(source_read(&s, 6, (uint8_t *)(char[8]){0}, 6, NULL, NULL,
+                                 &again, errmsg),
+                     OK);
     ck_assert(!digest_equal(&again, &first[1]));
     source_close(&s);
 }
@@ -169,6 +171,108 @@ START_TEST(test_source_changes_are_noticed)
     ck_assert_ptr_nonnull(strstr(errmsg, "b/two"));
     ck_assert_int_eq(source_recheck(&s, errmsg), ERR_MISMATCH);
     source_close(&s);
+}
+END_TEST
+
+/* What is read in tiles: as much as the memory for one holds at a time. */
+static uint8_t tiles_mem[SOURCE_TILE], *tiles;
+static size_t tiles_size, tiles_len, tiles_cut_at;
+
+static void on_tile(void *arg, struct slice tile)
+{
+    ck_assert_ptr_eq(arg, &tiles);
+    ck_assert_uint_le(tile.size, SOURCE_TILE);
+    memcpy(tiles + tiles_size, tile.data, tile.size);
+    tiles_size += tile.size;
+    if (++tiles_len == tiles_cut_at) {
+        ck_assert_int_eq(
+            truncate(scratch_path("model/large"), (off_t)SOURCE_TILE + 1), 0);
+    }
+}
+
+static int read_tiles(size_t len, struct digest *digest)
+{
+    return source_read(&s, s.at, tiles_mem, len, on_tile, &tiles, digest,
+                       errmsg);
+}
+
+/* "a", and three tiles and a bit of "large". */
+static void large_files(void)
+{
+    static char large[3 * SOURCE_TILE + 12];
+
+    for (size_t i = 0; i < sizeof(large) - 1; i++) {
+        large[i] = (char)('a' + i / SOURCE_TILE + i % 7);
+    }
+    scratch_put("model/a", "aaaaa", 0644);
+    scratch_put("model/large", large, 0644);
+    tiles_size = tiles_len = tiles_cut_at = 0;
+    tiles = malloc(sizeof(large) + 5);
+    ck_assert_ptr_nonnull(tiles);
+    ck_assert_int_eq(open_it(), OK);
+}
+
+/* Tiles bring the same bytes and the same digests, of the catalogue too. */
+START_TEST(test_source_tiles)
+{
+    struct digest want[3], got[3];
+    size_t first = SOURCE_TILE + 9;
+    uint8_t *mem;
+
+    large_files();
+    mem = malloc(s.size);
+    ck_assert_ptr_nonnull(mem);
+    for (int round = 0; round < 2; round++) {
+        struct digest *to = round == 0 ? want : got;
+        bool by_tiles = round == 1;
+
+        if (by_tiles) {
+            source_close(&s);
+            ck_assert_int_eq(open_it(), OK);
+        }
+        for (int i = 0; i < 3; i++) {
+            size_t len = i == 0 ? first : (size_t)s.size - first;
+
+            if (i == 2) {
+                ck_assert_int_eq(source_make_catalogue(&s, "label", 1,
+                                                       SEGMENT_SIZE_MIN, NULL,
+                                                       0, errmsg),
+                                 OK);
+                len = s.catalogue_size;
+            }
+            tiles_size = 0;
+            ck_assert_int_eq(by_tiles ? read_tiles(len, &to[i])
+                                      : source_read(&s, s.at, mem, len, NULL,
+                                                    NULL, &to[i], errmsg),
+                             OK);
+            if (by_tiles) {
+                ck_assert_uint_eq(tiles_size, len);
+                ck_assert_int_eq(source_peek(&s, s.at - len, mem, len, errmsg),
+                                 OK);
+                ck_assert_bytes_eq(tiles, mem, len);
+            }
+        }
+    }
+    ck_assert_bytes_eq(got, want, sizeof(got));
+    ck_assert_uint_ge(tiles_len, 6);
+    source_close(&s);
+    free(mem);
+    free(tiles);
+}
+END_TEST
+
+/* A file that shrinks between two tiles is noticed, and named. */
+START_TEST(test_source_changes_between_tiles)
+{
+    struct digest digest;
+
+    large_files();
+    tiles_cut_at = 2;
+    ck_assert_int_eq(read_tiles((size_t)s.size, &digest), ERR_MISMATCH);
+    ck_assert_uint_eq(tiles_len, 2);
+    ck_assert_ptr_nonnull(strstr(errmsg, "large"));
+    source_close(&s);
+    free(tiles);
 }
 END_TEST
 
@@ -305,7 +409,8 @@ START_TEST(test_source_catalogue_has_kinds)
     ck_assert_int_eq(lint_run(&lint, &s, errmsg), OK);
     lint_close(&lint);
     mem = malloc(s.size);
-    ck_assert_int_eq(source_read(&s, 0, mem, s.size, &digest, errmsg), OK);
+    ck_assert_int_eq(
+        source_read(&s, 0, mem, s.size, NULL, NULL, &digest, errmsg), OK);
     free(mem);
     ck_assert_int_eq(source_make_catalogue(&s, "label", 1, SEGMENT_SIZE_MIN,
                                            NULL, 0, errmsg),
@@ -351,7 +456,8 @@ START_TEST(test_source_wicked_headers)
     }
     lint_close(&lint);
     ck_assert_uint_le(s.size, sizeof(mem));
-    ck_assert_int_eq(source_read(&s, 0, mem, s.size, &digest, errmsg), OK);
+    ck_assert_int_eq(
+        source_read(&s, 0, mem, s.size, NULL, NULL, &digest, errmsg), OK);
     ck_assert_int_eq(source_make_catalogue(&s, "label", 1, SEGMENT_SIZE_MIN,
                                            NULL, 0, errmsg),
                      OK);
@@ -369,6 +475,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_source_order);
     tcase_add_test(tc, test_source_digest_tells_the_past);
     tcase_add_loop_test(tc, test_source_changes_are_noticed, 0, 4);
+    tcase_add_test(tc, test_source_tiles);
+    tcase_add_test(tc, test_source_changes_between_tiles);
     tcase_add_test(tc, test_source_new_files_are_noticed);
     tcase_add_test(tc, test_source_links);
     tcase_add_test(tc, test_source_refuses_what_cannot_be_kept);

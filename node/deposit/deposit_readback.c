@@ -14,16 +14,20 @@ static int readback_take(void *arg, uint64_t segment, struct slice plain)
     struct readback *r = arg;
     const struct source *s = &r->d->source;
     uint64_t off = segment_start(r->d, segment);
-    int rv;
+    size_t tile;
+    int rv = OK;
 
-    rv = source_peek(s, off, r->mem, plain.size, r->errmsg);
-    if (rv == OK && memcmp(r->mem, plain.data, plain.size) != 0) {
-        errmsg_set(r->errmsg,
-                   "segment %llu reads back differently from what was sealed; "
-                   "do not rely on this deposit: check memory and disks, then "
-                   "start over",
-                   (unsigned long long)segment);
-        rv = ERR_MISMATCH;
+    for (size_t at = 0; at < plain.size && rv == OK; at += tile) {
+        tile = plain.size - at < SOURCE_TILE ? plain.size - at : SOURCE_TILE;
+        rv = source_peek(s, off + at, r->mem, tile, r->errmsg);
+        if (rv == OK && memcmp(r->mem, plain.data + at, tile) != 0) {
+            errmsg_set(r->errmsg,
+                       "segment %llu reads back differently from what was "
+                       "sealed; do not rely on this deposit: check memory and "
+                       "disks, then start over",
+                       (unsigned long long)segment);
+            rv = ERR_MISMATCH;
+        }
     }
     return rv;
 }
@@ -87,7 +91,7 @@ int read_back(struct depositing *d,
     uint64_t bytes = 0;
     int rv = OK;
 
-    r.mem = malloc(m->segment_size);
+    r.mem = malloc(SOURCE_TILE);
     if (r.mem == NULL) {
         rv = ERR_NOMEM;
     }
@@ -114,7 +118,7 @@ int read_back(struct depositing *d,
     *verified = len;
 out:
     if (r.mem != NULL) {
-        sodium_memzero(r.mem, m->segment_size);
+        sodium_memzero(r.mem, SOURCE_TILE);
     }
     free(r.mem);
     free(places);

@@ -13,8 +13,8 @@ static void source_execute(struct mover_blocking *b, struct mover_op *op)
 {
     struct source_stream *s = (struct source_stream *)b;
 
-    op->status = source_read(&s->d->source, op->off, op->mem, op->len,
-                             &op->digest, s->errmsg);
+    op->status = source_read(&s->d->source, op->off, op->mem, op->len, op->take,
+                             op->arg, &op->digest, s->errmsg);
 }
 
 struct note_stream {
@@ -94,8 +94,8 @@ static int segment_compare(struct depositing *d, uint64_t i, uint8_t *mem)
     int rv = journal_segment(&d->journal, i, &s, d->errmsg);
 
     if (rv == OK) {
-        rv = source_read(&d->source, start, mem, s.plain_size, &digest,
-                         d->errmsg);
+        rv = source_read(&d->source, start, mem, s.plain_size, NULL, NULL,
+                         &digest, d->errmsg);
     }
     if (rv == OK && !digest_equal(&digest, &s.plain)) {
         errmsg_set(d->errmsg,

@@ -154,8 +154,19 @@ static int file_done(struct source *s, struct sha256 *segment, char *errmsg)
     return OK;
 }
 
+/* Where a read goes: one byte behind the other, or tiles that are taken from
+ * the same place. */
+struct sink {
+    uint8_t *mem;
+    void (*take)(void *arg, struct slice tile);
+    void *arg;
+};
+
 /* Read what is wanted of the current file. */
-static int file_take(struct source *s, uint8_t *mem, size_t len, char *errmsg)
+static int file_take(struct source *s,
+                     struct sink *to,
+                     size_t len,
+                     char *errmsg)
 {
     struct source_file *f = &s->files[s->file];
     int rv = OK;
@@ -166,22 +177,26 @@ static int file_take(struct source *s, uint8_t *mem, size_t len, char *errmsg)
             (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
         }
     }
-    /* A tile at a time, so that hashing finds it in the cache. */
-    for (size_t done = 0; done < len && rv == OK;) {
-        size_t tile = len - done < (1U << 20) ? len - done : 1U << 20;
+    while (len > 0 && rv == OK) {
+        size_t tile = len < SOURCE_TILE ? len : SOURCE_TILE;
 
-        rv = read_fully(s->fd, s->at - f->start, mem + done, tile, f, errmsg);
+        rv = read_fully(s->fd, s->at - f->start, to->mem, tile, f, errmsg);
         if (rv == OK) {
-            sha256_update(&s->hash, slice_of(mem + done, tile));
+            sha256_update(&s->hash, slice_of(to->mem, tile));
+            if (to->take != NULL) {
+                to->take(to->arg, slice_of(to->mem, tile));
+            } else {
+                to->mem += tile;
+            }
             s->at += tile;
-            done += tile;
+            len -= tile;
         }
     }
     return rv;
 }
 
 static int files_read(struct source *s,
-                      uint8_t *mem,
+                      struct sink *to,
                       size_t len,
                       struct sha256 *segment,
                       char *errmsg)
@@ -201,8 +216,7 @@ static int files_read(struct source *s,
         if (take == 0) {
             break;
         }
-        rv = file_take(s, mem, take, errmsg);
-        mem += take;
+        rv = file_take(s, to, take, errmsg);
         len -= take;
     }
     if (rv == OK) {
@@ -213,13 +227,32 @@ static int files_read(struct source *s,
     return rv;
 }
 
+static void catalogue_read(struct source *s,
+                           const struct sink *to,
+                           size_t len,
+                           struct sha256 *segment)
+{
+    struct slice tile = slice_of(s->catalogue + (s->at - s->size), len);
+
+    sha256_update(segment, tile);
+    if (to->take != NULL) {
+        to->take(to->arg, tile);
+    } else {
+        memcpy(to->mem, tile.data, len);
+    }
+    s->at += len;
+}
+
 int source_read(struct source *s,
                 uint64_t off,
                 uint8_t *mem,
                 size_t len,
+                void (*take)(void *arg, struct slice tile),
+                void *arg,
                 struct digest *digest,
                 char *errmsg)
 {
+    struct sink to = {.mem = mem, .take = take, .arg = arg};
     struct sha256 segment;
     struct digest inner;
     int rv = OK;
@@ -228,12 +261,10 @@ int source_read(struct source *s,
     sha256_init(&segment);
     if (off >= s->size && s->catalogue != NULL) {
         assert(len <= s->catalogue_size - (off - s->size));
-        memcpy(mem, s->catalogue + (off - s->size), len);
-        sha256_update(&segment, slice_of(mem, len));
-        s->at += len;
+        catalogue_read(s, &to, len, &segment);
     } else {
         assert(len <= s->size - off);
-        rv = files_read(s, mem, len, &segment, errmsg);
+        rv = files_read(s, &to, len, &segment, errmsg);
     }
     if (rv == OK) {
         sha256_peek(&segment, &inner);

@@ -16,6 +16,10 @@
  * reached twice is stored twice. Not a regular file, not UTF-8, a path that
  * recovery would refuse: refused with its name. Empty folders are not kept. */
 
+/* Bytes that are read, hashed and used before the next are: they fit into the
+ * cache that a processor has for itself. */
+#define SOURCE_TILE ((size_t)512 << 10)
+
 struct source_file {
     char *path;           /* Relative, with '/'. */
     uint64_t size, start; /* Where it begins in the stream. */
@@ -58,11 +62,17 @@ struct source_file *source_find(struct source *s, const char *path);
  * of hashing that the files' own digests need: TH256("segment-plain", SHA-256
  * over the digests of the files that end inside and of the part of the last one
  * so far). ERR_MISMATCH when a file changed size, time or identity since the
- * walk. One caller at a time, any thread. */
+ * walk. One caller at a time, any thread.
+ *
+ * With |take|, which gets |arg|, the bytes are taken in tiles, each while it is
+ * in the cache, and |mem| is where one of them lies after the other; without,
+ * all |len| bytes lie there in the end. */
 MUST_CHECK int source_read(struct source *s,
                            uint64_t off,
                            uint8_t *mem,
                            size_t len,
+                           void (*take)(void *arg, struct slice tile),
+                           void *arg,
                            struct digest *digest,
                            char *errmsg);
 

@@ -126,6 +126,7 @@ static void run_op(struct mover_run *run, const struct mover_action *a)
     op->len = a->len;
     op->mem = a->mem;
     op->bytes = a->bytes;
+    op->take = a->take;
     op->arg = a->arg;
     assert(stream != NULL);
     stream->submit(stream, op);
@@ -303,6 +304,9 @@ int mover_run_start(struct mover_run **out,
         free(run);
         return ERR_NOMEM;
     }
+    /* Many cells are walked side by side: huge pages where they can be had. */
+    (void)madvise(memory, buffer_stride(config) * config->buffers_len,
+                  MADV_HUGEPAGE);
     /* Plaintext passes through: never into a core file. */
     (void)madvise(memory, buffer_stride(config) * config->buffers_len,
                   MADV_DONTDUMP);

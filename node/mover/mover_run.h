@@ -22,7 +22,8 @@ struct mover_op {
     uint64_t id, off, len;
     uint8_t *mem;
     struct slice bytes;
-    void *arg; /* NOTE */
+    void (*take)(void *arg, struct slice tile); /* READ_AT of the source */
+    void *arg;                                  /* Of |take|, NOTE */
     /* The answer. */
     int status;
     struct digest digest; /* READ_AT of the source. */

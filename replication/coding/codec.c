@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "crypto/secret.h"
+
 /* Level 1 takes all that a byte-wise compressor finds in weights: higher
  * levels cost up to a hundred times more and gain nothing. */
 #define ZSTD_LEVEL 1
@@ -19,6 +21,10 @@ struct codec_state {
     ZSTD_DCtx *dec;
     size_t piece_max; /* Holds any compressed block, and any sample. */
     uint8_t *piece;
+    /* A sample begins every |stride| bytes of what passes, of which |passed|
+     * have. */
+    size_t stride, passed, samples_size;
+    uint8_t samples[SAMPLES * SAMPLE_SIZE];
 };
 
 int codec_state_new(struct codec_state **out)
@@ -47,6 +53,7 @@ void codec_state_free(struct codec_state *s)
         ZSTD_freeCCtx(s->enc);
         ZSTD_freeDCtx(s->dec);
         free(s->piece);
+        secret_wipe(s->samples, sizeof(s->samples));
         free(s);
     }
 }
@@ -89,38 +96,65 @@ static size_t sample_size(struct codec_state *s, struct slice sample)
     return ZSTD_isError(size) ? sample.size : size;
 }
 
-/* Samples spread evenly, or everything when there is little. */
-static bool pays(struct codec_state *s, struct slice plain)
+/* Spread evenly, or everything when there is little. */
+void codec_samples_begin(struct codec_state *s, size_t size)
 {
-    size_t raw = 0, compressed = 0, stride = plain.size / SAMPLES, size;
-
-    if (stride < SAMPLE_SIZE) {
-        stride = SAMPLE_SIZE;
-    }
-    for (size_t i = 0; i < SAMPLES && i * stride < plain.size; i++) {
-        size = plain.size - i * stride;
-        if (size > SAMPLE_SIZE) {
-            size = SAMPLE_SIZE;
-        }
-        raw += size;
-        compressed += sample_size(s, slice_of(plain.data + i * stride, size));
-    }
-    return raw > 0 && compressed * 100 <= raw * (100 - GAIN_PERCENT);
+    s->stride = size / SAMPLES < SAMPLE_SIZE ? SAMPLE_SIZE : size / SAMPLES;
+    s->passed = 0;
+    s->samples_size = 0;
 }
 
-enum codec codec_decide(struct codec_state *s,
-                        enum codec_choice choice,
-                        struct slice plain)
+void codec_samples_take(struct codec_state *s, struct slice piece)
+{
+    while (piece.size > 0 && s->passed < SAMPLES * s->stride) {
+        size_t at = s->passed % s->stride;
+        bool wanted = at < SAMPLE_SIZE;
+        size_t size = (wanted ? SAMPLE_SIZE : s->stride) - at;
+
+        size = piece.size < size ? piece.size : size;
+        if (wanted) {
+            memcpy(s->samples + s->samples_size, piece.data, size);
+            s->samples_size += size;
+        }
+        s->passed += size;
+        piece.data += size;
+        piece.size -= size;
+    }
+}
+
+static bool samples_pay(struct codec_state *s)
+{
+    size_t compressed = 0, size;
+
+    for (size_t at = 0; at < s->samples_size; at += size) {
+        size = s->samples_size - at;
+        size = size < SAMPLE_SIZE ? size : SAMPLE_SIZE;
+        compressed += sample_size(s, slice_of(s->samples + at, size));
+    }
+    return s->samples_size > 0 &&
+           compressed * 100 <= s->samples_size * (100 - GAIN_PERCENT);
+}
+
+enum codec codec_samples_decide(struct codec_state *s, enum codec_choice choice)
 {
     switch (choice) {
     case CODEC_CHOOSE_AUTO:
-        return pays(s, plain) ? CODEC_ZSTD : CODEC_RAW;
+        return samples_pay(s) ? CODEC_ZSTD : CODEC_RAW;
     case CODEC_CHOOSE_RAW:
         return CODEC_RAW;
     case CODEC_CHOOSE_ZSTD:
         return CODEC_ZSTD;
     }
     return CODEC_RAW;
+}
+
+enum codec codec_decide(struct codec_state *s,
+                        enum codec_choice choice,
+                        struct slice plain)
+{
+    codec_samples_begin(s, plain.size);
+    codec_samples_take(s, plain);
+    return codec_samples_decide(s, choice);
 }
 
 static int encode_zstd(struct codec_state *s,

@@ -32,6 +32,13 @@ enum codec codec_decide(struct codec_state *s,
                         enum codec_choice choice,
                         struct slice plain);
 
+/* The same of |size| bytes that pass in pieces, in order: their samples are
+ * kept as they do, and decide when all have passed. */
+void codec_samples_begin(struct codec_state *s, size_t size);
+void codec_samples_take(struct codec_state *s, struct slice piece);
+enum codec codec_samples_decide(struct codec_state *s,
+                                enum codec_choice choice);
+
 /* Called with each piece of payload, in order. */
 typedef void codec_sink(void *arg, struct slice piece);
 

@@ -46,23 +46,16 @@ void segment_room_init(struct segment_room *room,
 
 /* The message on its way into chunks. Each chunk is sealed where it will stay:
  * straight from a piece that holds all of it, or gathered there first. */
-struct sealing {
-    struct chunked chunked;
-    uint64_t index; /* Of the chunk in the making. */
-    uint8_t *chunk; /* Its place, */
-    size_t fill;    /* and how much of it is there. */
-};
-
-static void seal_chunk(struct sealing *s, struct slice plain)
+static void seal_chunk(struct segment_sealing *s, struct slice plain)
 {
-    chunked_seal(&s->chunked, s->index++, plain, s->chunk);
+    chunked_seal(&s->chunked, s->chunks++, plain, s->chunk);
     s->chunk += plain.size + AEAD_TAG_SIZE;
     s->fill = 0;
 }
 
 static void on_message(void *arg, struct slice piece)
 {
-    struct sealing *s = arg;
+    struct segment_sealing *s = arg;
     size_t size;
 
     while (piece.size > 0) {
@@ -82,35 +75,37 @@ static void on_message(void *arg, struct slice piece)
     }
 }
 
-/* Seal |plain| into room->data; the length of the ciphertext in |*size|. */
-static int seal_message(const struct segment_params *p,
-                        struct codec_state *state,
-                        enum codec codec,
-                        const uint8_t salt[CHUNKED_SALT_SIZE],
-                        uint64_t index,
-                        struct slice plain,
-                        uint8_t *out,
-                        size_t *size)
+/* Up to the payload. */
+static void message_begin(struct segment_sealing *s,
+                          const struct segment_params *p,
+                          enum codec codec,
+                          const uint8_t salt[CHUNKED_SALT_SIZE],
+                          uint64_t index,
+                          size_t plain_size,
+                          uint8_t *out)
 {
-    struct sealing s = {.chunk = out + CHUNKED_HEADER_SIZE};
     uint8_t key[CHUNKED_KEY_SIZE], header[SEGMENT_HEADER_SIZE];
     struct digest context;
-    int rv;
 
+    assert(plain_size <= p->segment_size);
     content_key_segment(&p->key, index, key, &context);
-    chunked_seal_init(&s.chunked, key, salt, digest_slice(&context), out);
+    chunked_seal_init(&s->chunked, key, salt, digest_slice(&context), out);
     secret_wipe(key, sizeof(key));
+    s->chunks = 0;
+    s->chunk = out + CHUNKED_HEADER_SIZE;
+    s->fill = 0;
 
     header[0] = (uint8_t)codec;
-    u32le_store(header + 1, (uint32_t)plain.size);
-    on_message(&s, slice_of(header, sizeof(header)));
-    rv = codec_encode(state, codec, plain, plain.size, on_message, &s);
-    if (rv == OK) {
-        seal_chunk(&s, slice_of(s.chunk, s.fill)); /* Shorter than all. */
-        *size = (size_t)(s.chunk - out);
-    }
-    chunked_wipe(&s.chunked);
-    return rv;
+    u32le_store(header + 1, (uint32_t)plain_size);
+    on_message(s, slice_of(header, sizeof(header)));
+}
+
+/* Behind the payload: the length of the ciphertext, which began at |out|. */
+static size_t message_end(struct segment_sealing *s, const uint8_t *out)
+{
+    seal_chunk(s, slice_of(s->chunk, s->fill)); /* Shorter than all. */
+    chunked_wipe(&s->chunked);
+    return (size_t)(s->chunk - out);
 }
 
 /* Hash |count| leaves of each of the n cells, from leaf |first| on: all at
@@ -162,6 +157,25 @@ static void code_and_hash(const struct segment_params *p,
     }
 }
 
+/* From the ciphertext in room->data to cells. */
+static void cells_make(const struct segment_params *p,
+                       const struct segment_room *room,
+                       enum codec codec,
+                       size_t size,
+                       struct segment_result *out)
+{
+    struct segment_result res = {.codec = codec};
+    size_t padded;
+
+    assert(size <= shard_ciphertext_max(p->segment_size));
+    res.ciphertext_size = (uint32_t)size;
+    res.cell_leaves = shard_cell_leaves(p->code.k, size);
+    padded = (size_t)p->code.k * res.cell_leaves * LEAF_SIZE;
+    memset(room->data + size, 0, padded - size);
+    code_and_hash(p, room, &res);
+    *out = res;
+}
+
 int segment_seal_with_salt(const struct segment_params *p,
                            struct codec_state *state,
                            enum codec codec,
@@ -171,23 +185,17 @@ int segment_seal_with_salt(const struct segment_params *p,
                            struct segment_room *room,
                            struct segment_result *out)
 {
-    struct segment_result res = {.codec = codec};
-    size_t size = 0, padded;
+    struct slice plain = slice_of(room->plain, plain_size);
+    struct segment_sealing s;
     int rv;
 
-    assert(plain_size <= p->segment_size);
-    rv = seal_message(p, state, codec, salt, index,
-                      slice_of(room->plain, plain_size), room->data, &size);
+    message_begin(&s, p, codec, salt, index, plain_size, room->data);
+    rv = codec_encode(state, codec, plain, plain_size, on_message, &s);
     if (rv != OK) {
+        chunked_wipe(&s.chunked);
         return rv;
     }
-    assert(size <= shard_ciphertext_max(p->segment_size));
-    res.ciphertext_size = (uint32_t)size;
-    res.cell_leaves = shard_cell_leaves(p->code.k, size);
-    padded = (size_t)p->code.k * res.cell_leaves * LEAF_SIZE;
-    memset(room->data + size, 0, padded - size);
-    code_and_hash(p, room, &res);
-    *out = res;
+    cells_make(p, room, codec, message_end(&s, room->data), out);
     return OK;
 }
 
@@ -214,6 +222,58 @@ int segment_seal(const struct segment_params *p,
                                     plain_size, room, out);
     }
     return rv;
+}
+
+void segment_sealing_begin(struct segment_sealing *s,
+                           const struct segment_params *p,
+                           struct codec_state *codec,
+                           struct rng *r,
+                           uint64_t index,
+                           size_t plain_size,
+                           struct segment_room *room)
+{
+    uint8_t salt[CHUNKED_SALT_SIZE];
+
+    s->p = p;
+    s->codec = codec;
+    s->r = r;
+    s->room = room;
+    s->index = index;
+    codec_samples_begin(codec, plain_size);
+    rng_bytes(r, salt, sizeof(salt));
+    message_begin(s, p, CODEC_RAW, salt, index, plain_size, room->data);
+}
+
+void segment_sealing_take(struct segment_sealing *s, struct slice piece)
+{
+    codec_samples_take(s->codec, piece);
+    on_message(s, piece);
+}
+
+int segment_sealing_end(struct segment_sealing *s, struct segment_result *out)
+{
+    uint8_t *data = s->room->data;
+    size_t size = message_end(s, data);
+    struct slice plain;
+    int rv;
+
+    if (codec_samples_decide(s->codec, s->p->codec) == CODEC_RAW) {
+        cells_make(s->p, s->room, CODEC_RAW, size, out);
+        return OK;
+    }
+    rv = segment_open(s->p, s->codec, s->index, data, (uint32_t)size, NULL,
+                      &plain);
+    if (rv != OK) {
+        return rv;
+    }
+    memcpy(s->room->plain, plain.data, plain.size);
+    return segment_seal(s->p, s->codec, s->r, s->index, plain.size, s->room,
+                        out);
+}
+
+void segment_sealing_wipe(struct segment_sealing *s)
+{
+    chunked_wipe(&s->chunked);
 }
 
 uint8_t *segment_cell(const struct segment_params *p,

@@ -11,8 +11,9 @@
  * work over buffers of the caller; runs on worker threads.
  *
  * Two tiled passes over memory: compress and seal straight into the data
- * cells, which lie one after the other, so that the ciphertext is already cut;
- * then, 64 KiB of every cell at a time, encode parity and hash all leaves. */
+ * cells, which lie one after the other, so that the ciphertext is already cut,
+ * and what is not compressed as it is read; then, 64 KiB of every cell at a
+ * time, encode parity and hash all leaves. */
 
 /* Before the payload of a sealed message: u8 codec || u32le plain_len. */
 #define SEGMENT_HEADER_SIZE 5U
@@ -59,6 +60,38 @@ MUST_CHECK int segment_seal(const struct segment_params *p,
                             size_t plain_size,
                             struct segment_room *room,
                             struct segment_result *out);
+
+/* The same of a segment that comes in pieces, in order, and is sealed as they
+ * come: each is in the cells, and not needed any more, when it was taken.
+ * They go in raw, and samples of them are kept. If those say in the end that
+ * compression pays, all is opened again and goes the way of segment_seal(). The
+ * codec is the same either way: this one is for who expects CODEC_RAW.
+ *
+ * What is given at the beginning stays until the end. Wipe what comes to no
+ * end; it may be zeroed, or be wiped twice. */
+struct segment_sealing {
+    const struct segment_params *p;
+    struct codec_state *codec;
+    struct rng *r;
+    struct segment_room *room;
+    uint64_t index;
+    struct chunked chunked; /* Secret. */
+    uint64_t chunks;        /* That are sealed. */
+    uint8_t *chunk;         /* Where the next will stay, */
+    size_t fill;            /* and how much of it is there. */
+};
+
+void segment_sealing_begin(struct segment_sealing *s,
+                           const struct segment_params *p,
+                           struct codec_state *codec,
+                           struct rng *r,
+                           uint64_t index,
+                           size_t plain_size,
+                           struct segment_room *room);
+void segment_sealing_take(struct segment_sealing *s, struct slice piece);
+MUST_CHECK int segment_sealing_end(struct segment_sealing *s,
+                                   struct segment_result *out);
+void segment_sealing_wipe(struct segment_sealing *s);
 
 /* One attempt under a given codec and salt: the core of segment_seal(), and
  * for vectors. A salt is used once for a segment, whatever comes of it.

@@ -63,7 +63,10 @@ struct mover_event {
 enum mover_action_type {
     MV_GET_BUF, /* One buffer, to be answered by MV_BUF. */
     MV_PUT_BUF, /* |buf| may serve others. */
-    MV_READ_AT, /* |len| bytes of |stream| at |off| into |mem|. */
+    MV_READ_AT, /* |len| bytes of |stream| at |off| into |mem|. Of MOVER_SOURCE
+                 * with |take|: given to that in tiles, in order, each while it
+                 * is in the cache, on the thread that reads and before the
+                 * answer. |mem| is where one lies after the other. */
     MV_DROP,  /* The cells of segment |id| are needed no longer. Each MV_READ_AT
                * for it that the driver can give up is answered now, with
                * ERR_CANCELED, and uses no memory any more; others as ever. */
@@ -84,10 +87,11 @@ struct mover_action {
     int status;
     uint32_t buf, stream;
     uint64_t id, off, len;
-    uint8_t *mem;       /* MV_READ_AT */
+    uint8_t *mem; /* MV_READ_AT: has room for |len|. */
+    void (*take)(void *arg, struct slice tile); /* MV_READ_AT, or NULL. */
     struct slice bytes; /* MV_SEND: stays until MV_SENT */
     int (*work)(void *arg);
-    void *arg; /* MV_WORK, MV_NOTE: lives until it is answered. */
+    void *arg; /* Of |take|, MV_WORK, MV_NOTE: lives until it is answered. */
 };
 
 struct mover_out {

@@ -45,6 +45,7 @@ void sealer_init(struct sealer *s,
     assert(config->quorum >= 1 && config->quorum <= sealer_streams_len(s));
     s->data_segments = segments_of(s, config->data_size);
     s->offset = LEAF_SIZE;
+    s->raw = config->params->codec == CODEC_CHOOSE_RAW;
     for (uint16_t i = 0; i < sealer_streams_len(s); i++) {
         merkle_range_init(&s->ranges[i]);
         if (from != NULL) {
@@ -125,6 +126,7 @@ struct mover_action *sealer_ask(struct sealer *s,
 static void sealer_end(struct sealer *s, struct mover_out *out)
 {
     for (unsigned i = 0; i < s->config.window; i++) {
+        segment_sealing_wipe(&s->slots[i].sealing);
         if (s->slots[i].state != SEALER_BUFFER) {
             mover_act(out, MV_PUT_BUF)->buf = s->slots[i].buf;
         }
@@ -199,6 +201,8 @@ static void sealer_on_worked(struct sealer *s, const struct mover_event *ev)
         return;
     }
     if (slot != NULL) {
+        s->raw = slot->result.codec == CODEC_RAW &&
+                 s->config.params->codec != CODEC_CHOOSE_ZSTD;
         sealer_move(slot, SEALER_RANGING);
         return;
     }

@@ -23,6 +23,10 @@
  * crash the journal names the compact ranges to go back to, and the segments
  * start over under new salts.
  *
+ * A segment that will go raw is sealed as it is read, and SEALING only codes
+ * it. That is expected when the last one did; what should have been compressed
+ * after all is sealed once more in SEALING, so a wrong guess costs time alone.
+ *
  * A stream is lost by MV_LOST (as if with ERR_IO) or by a failed send or flush:
  * it no longer counts and is asked no more. Below |quorum| streams the job ends
  * with the error of the stream that is missed. The shard's tree goes on all the
@@ -74,7 +78,9 @@ struct sealer_slot {
     struct segment_result result;
     struct codec_state *codec; /* Lent by the configuration, one a slot. */
     struct rng rng;            /* One stream a slot. */
-    uint64_t unsent;           /* Streams whose MV_SENT is still to come. */
+    bool tiled;                /* Sealed as it is read, with: */
+    struct segment_sealing sealing;
+    uint64_t unsent; /* Streams whose MV_SENT is still to come. */
     struct sealer_segment info;
     uint64_t offset; /* As in a commit. */
     struct merkle_range ranges[MANIFEST_SHARDS_MAX];
@@ -104,6 +110,7 @@ struct sealer {
     struct sealer_commit done; /* While |closing|: is flushed, then noted, */
     uint64_t committed;        /* and then counts here: segments. */
     bool reading, ranging, closing, noting, ended;
+    bool raw;         /* So went the last segment, or so go all. */
     unsigned pending; /* Actions that are still to be answered. */
     int status;
 };

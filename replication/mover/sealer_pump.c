@@ -26,6 +26,9 @@ int sealer_slot_seal(void *arg)
 {
     struct sealer_slot *slot = arg;
 
+    if (slot->tiled) {
+        return segment_sealing_end(&slot->sealing, &slot->result);
+    }
     return segment_seal(slot->owner->config.params, slot->codec, &slot->rng,
                         slot->segment, slot->info.plain_size, &slot->room,
                         &slot->result);
@@ -59,6 +62,13 @@ void sealer_slot_work(struct sealer_slot *slot,
     a->arg = slot;
 }
 
+static void slot_take(void *arg, struct slice tile)
+{
+    struct sealer_slot *slot = arg;
+
+    segment_sealing_take(&slot->sealing, tile);
+}
+
 static void pump_read(struct sealer *s, struct mover_out *out)
 {
     uint64_t limit = s->segments > 0 ? s->segments : s->data_segments;
@@ -81,6 +91,14 @@ static void pump_read(struct sealer *s, struct mover_out *out)
     a->off = off;
     a->len = len;
     a->mem = slot->room.plain;
+    slot->tiled = s->raw;
+    if (slot->tiled) {
+        segment_sealing_begin(&slot->sealing, s->config.params, slot->codec,
+                              &slot->rng, slot->segment, slot->info.plain_size,
+                              &slot->room);
+        a->take = slot_take;
+        a->arg = slot;
+    }
 }
 
 static void pump_range(struct sealer *s, struct mover_out *out)

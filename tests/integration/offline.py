@@ -122,6 +122,19 @@ class Offline(unittest.TestCase):
             self.recover(self.rng.sample(range(n), k), self.rng.sample(range(1, n + 1), t), out=f"r{n}")
             self.assertEqual(tree(self.path(f"r{n}")), want)
 
+    def test_a_model_that_compresses_in_places(self):
+        # Runs of segments of either kind, and changes in the middle of one.
+        for i in range(4):
+            self.put(f"{i}-dense", self.rng.randbytes(self.rng.randrange(2 << 20, 4 << 20)))
+            self.put(f"{i}-loose", b"%d loose " % i * 250_000)
+        for codec in "auto", "raw":
+            self.out = self.path(f"out-{codec}")
+            self.create("--verify", "full", "--codec", codec, segment="1MiB")
+            self.recover(self.rng.sample(range(7), 4), (1, 3, 5), out=f"r-{codec}")
+            self.assertEqual(tree(self.path(f"r-{codec}")), tree(self.model))
+        auto, raw = (os.path.getsize(self.path(f"out-{codec}", "shard-00", "shard")) for codec in ("auto", "raw"))
+        self.assertLess(auto, raw - 4_000_000 // 4)  # 8 MB are loose, and most of them lie in segments of their own.
+
     def test_an_empty_model(self):
         self.put("nothing", b"")
         self.create()
