@@ -196,11 +196,10 @@ err:
     return rv;
 }
 
-void shard_file_serve(struct shard_file *f)
+void shard_file_trust_sums(struct shard_file *f)
 {
     char ignored[ERRMSG_SIZE];
 
-    assert(f->sealed && f->sums.fd < 0 && f->direct_fd < 0);
+    assert(f->sealed && f->sums.fd < 0);
     f->sums.fd = shard_file_open_at(f, "sums", O_RDONLY, ignored);
-    f->direct_fd = shard_file_open_at(f, "shard", O_RDONLY | O_DIRECT, ignored);
 }

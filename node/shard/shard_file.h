@@ -16,7 +16,7 @@
 
 struct shard_file {
     char *folder;
-    int fd, direct_fd; /* direct_fd: O_DIRECT, or -1; to write, or to serve. */
+    int fd, direct_fd; /* direct_fd: O_DIRECT, or -1 */
     struct shard_tree tree;
     struct shard_sums sums;    /* While writing, or when they are trusted. */
     uint64_t size;             /* Written so far, or the whole. */
@@ -70,10 +70,9 @@ MUST_CHECK int shard_file_open(struct shard_file *f,
                                uint64_t size,
                                char *errmsg);
 
-/* From now on it is read for peers, who check with the tree, and from our own
- * folder: a group whose sum is right is not hashed, and large reads go past the
- * page cache, where the file system lets them. */
-void shard_file_serve(struct shard_file *f);
+/* From now on, read a group whose sum is right without hashing it: for our own
+ * folder, and readers who check with the tree. */
+void shard_file_trust_sums(struct shard_file *f);
 
 /* Read |count| leaves from leaf |first| into |mem| (count * LEAF_SIZE bytes),
  * checked: ERR_MISMATCH when the disk gave other bytes than were sealed.

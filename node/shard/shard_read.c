@@ -77,25 +77,6 @@ static int tail_check(const struct shard_file *f,
     return rv;
 }
 
-/* Large reads go past the page cache, where that can be: there is nothing to
- * read ahead of them, and a copy less to make. */
-#define DIRECT_MIN ((size_t)SHARD_BATCH_LEAVES / 2 * LEAF_SIZE)
-
-static int groups_read(const struct shard_file *f,
-                       uint64_t off,
-                       uint8_t *mem,
-                       size_t size)
-{
-    bool direct = f->direct_fd >= 0 && size >= DIRECT_MIN &&
-                  (uintptr_t)mem % LEAF_SIZE == 0;
-    int rv = direct ? file_read_at(f->direct_fd, off, mem, size) : ERR_IO;
-
-    if (!direct || (rv == ERR_IO && errno == EINVAL)) {
-        rv = file_read_at(f->fd, off, mem, size);
-    }
-    return rv;
-}
-
 /* Read some leaves from |at|, as many as one check covers; *took of them. */
 static int read_some(const struct shard_file *f,
                      uint64_t at,
@@ -121,7 +102,8 @@ static int read_some(const struct shard_file *f,
             SHARD_TREE_GROUP;
 
         *took = groups * SHARD_TREE_GROUP;
-        rv = groups_read(f, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
+        rv =
+            file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
         return rv == OK ? groups_check(f, group, groups, mem) : rv;
     }
     *took = SHARD_TREE_GROUP - skip < left ? SHARD_TREE_GROUP - skip : left;
