@@ -1,8 +1,8 @@
 #include "crypto/hash.h"
 #include "crypto/merkle.h"
 
-/* Nodes that are appended level by level at a time, and how many levels that
- * makes at most, theirs and that of their root included. */
+/* Nodes that are appended level by level at a time, and how many of those made
+ * stay at most: an odd one of each level, from theirs to that of their root. */
 #define ROW_MAX    256U
 #define ROW_LEVELS 9
 

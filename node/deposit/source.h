@@ -64,9 +64,9 @@ struct source_file *source_find(struct source *s, const char *path);
  * so far). ERR_MISMATCH when a file changed size, time or identity since the
  * walk. One caller at a time, any thread.
  *
- * With |take|, which gets |arg|, the bytes are taken in tiles, each while it is
- * in the cache, and |mem| is where one of them lies after the other; without,
- * all |len| bytes lie there in the end. */
+ * With |take|, which gets |arg|, the bytes are taken in tiles of any size,
+ * those of files each while it is in the cache, and |mem| is theirs to lie in
+ * one after the other; without, all |len| bytes lie there in the end. */
 MUST_CHECK int source_read(struct source *s,
                            uint64_t off,
                            uint8_t *mem,

@@ -52,6 +52,9 @@ void codec_state_free(struct codec_state *s)
     if (s != NULL) {
         ZSTD_freeCCtx(s->enc);
         ZSTD_freeDCtx(s->dec);
+        if (s->piece != NULL) {
+            secret_wipe(s->piece, s->piece_max);
+        }
         free(s->piece);
         secret_wipe(s->samples, sizeof(s->samples));
         free(s);

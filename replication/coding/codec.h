@@ -22,7 +22,8 @@ enum codec_choice {
     CODEC_CHOOSE_ZSTD
 };
 
-/* Scratch of one worker thread; made once, used for many segments. */
+/* Scratch for one segment at a time, on any thread; made once, used for many.
+ * Plaintext passes through; its own buffers are wiped when it is freed. */
 struct codec_state;
 MUST_CHECK int codec_state_new(struct codec_state **out);
 void codec_state_free(struct codec_state *s);
@@ -33,7 +34,8 @@ enum codec codec_decide(struct codec_state *s,
                         struct slice plain);
 
 /* The same of |size| bytes that pass in pieces, in order: their samples are
- * kept as they do, and decide when all have passed. */
+ * kept as they do, and decide when all have passed. Until then the state is
+ * for nothing else. */
 void codec_samples_begin(struct codec_state *s, size_t size);
 void codec_samples_take(struct codec_state *s, struct slice piece);
 enum codec codec_samples_decide(struct codec_state *s,

@@ -239,6 +239,7 @@ void segment_sealing_begin(struct segment_sealing *s,
     s->r = r;
     s->room = room;
     s->index = index;
+    s->left = plain_size;
     codec_samples_begin(codec, plain_size);
     rng_bytes(r, salt, sizeof(salt));
     message_begin(s, p, CODEC_RAW, salt, index, plain_size, room->data);
@@ -246,6 +247,8 @@ void segment_sealing_begin(struct segment_sealing *s,
 
 void segment_sealing_take(struct segment_sealing *s, struct slice piece)
 {
+    assert(piece.size <= s->left);
+    s->left -= piece.size;
     codec_samples_take(s->codec, piece);
     on_message(s, piece);
 }
@@ -253,10 +256,12 @@ void segment_sealing_take(struct segment_sealing *s, struct slice piece)
 int segment_sealing_end(struct segment_sealing *s, struct segment_result *out)
 {
     uint8_t *data = s->room->data;
-    size_t size = message_end(s, data);
     struct slice plain;
+    size_t size;
     int rv;
 
+    assert(s->left == 0);
+    size = message_end(s, data);
     if (codec_samples_decide(s->codec, s->p->codec) == CODEC_RAW) {
         cells_make(s->p, s->room, CODEC_RAW, size, out);
         return OK;

@@ -8,7 +8,7 @@
 #include "replication/coding/erasure.h"
 
 /* A segment from plaintext to cells and back (docs/FORMAT.md 6). Pure CPU
- * work over buffers of the caller; runs on worker threads.
+ * work over buffers of the caller, on any thread.
  *
  * Two tiled passes over memory: compress and seal straight into the data
  * cells, which lie one after the other, so that the ciphertext is already cut,
@@ -61,8 +61,9 @@ MUST_CHECK int segment_seal(const struct segment_params *p,
                             struct segment_room *room,
                             struct segment_result *out);
 
-/* The same of a segment that comes in pieces, in order, and is sealed as they
- * come: each is in the cells, and not needed any more, when it was taken.
+/* The same of a segment that comes in pieces, |plain_size| bytes in order, and
+ * is sealed as they come: each is in the cells, and not needed any more, when
+ * it was taken. It may lie in room->plain until then, but not in the cells.
  * They go in raw, and samples of them are kept. If those say in the end that
  * compression pays, all is opened again and goes the way of segment_seal(). The
  * codec is the same either way: this one is for who expects CODEC_RAW.
@@ -75,6 +76,7 @@ struct segment_sealing {
     struct rng *r;
     struct segment_room *room;
     uint64_t index;
+    size_t left;            /* Bytes that are still to come. */
     struct chunked chunked; /* Secret. */
     uint64_t chunks;        /* That are sealed. */
     uint8_t *chunk;         /* Where the next will stay, */

@@ -40,7 +40,7 @@ enum mover_event_type {
     MV_START,
     MV_BUF,     /* |buf| with |mem| of |len| bytes, answering MV_GET_BUF. */
     MV_READ,    /* |len| bytes of |stream| from |off| are in the memory that
-                 * MV_READ_AT named; |status| when they are not. */
+                 * MV_READ_AT named, or were taken; |status| when not. */
     MV_SENT,    /* The MV_SEND to |stream| at |off| no longer needs memory. */
     MV_DURABLE, /* All of |stream| before |off| survives power loss. */
     MV_WORKED,  /* The MV_WORK named |id| is done with |status|. */
@@ -64,9 +64,10 @@ enum mover_action_type {
     MV_GET_BUF, /* One buffer, to be answered by MV_BUF. */
     MV_PUT_BUF, /* |buf| may serve others. */
     MV_READ_AT, /* |len| bytes of |stream| at |off| into |mem|. Of MOVER_SOURCE
-                 * with |take|: given to that in tiles, in order, each while it
-                 * is in the cache, on the thread that reads and before the
-                 * answer. |mem| is where one lies after the other. */
+                 * with |take|: all given to that, in order, on the thread that
+                 * reads and before the answer, in tiles of any size, best each
+                 * while it is in the cache. |mem| is for one of them at a time,
+                 * if it does not lie elsewhere. */
     MV_DROP,  /* The cells of segment |id| are needed no longer. Each MV_READ_AT
                * for it that the driver can give up is answered now, with
                * ERR_CANCELED, and uses no memory any more; others as ever. */
