@@ -298,7 +298,7 @@ static uint8_t *intake_place(struct shard_work *w)
 
 uint8_t *intake_room(struct shard_work *w, size_t size)
 {
-    bool fits = size <= w->stream_left && size <= SHARD_JOBS_BUFFER - w->fill;
+    bool fits = size <= w->stream_left && size <= SHARD_BUFFER_SIZE - w->fill;
 
     return w->stream != 0 && fits ? intake_place(w) : NULL;
 }
@@ -315,13 +315,13 @@ int intake_data(struct shard_work *w,
     w->stream_left -= bytes.size;
     w->queued += bytes.size;
     w->came += bytes.size;
-    if (w->came >= SHARD_JOBS_BUFFER) {
+    if (w->came >= SHARD_BUFFER_SIZE) {
         w->came = 0;
         w->still_ms = uv_now(jobs_config(w->jobs)->loop);
     }
     while (bytes.size > 0) {
         uint8_t *place = intake_place(w);
-        size_t room = SHARD_JOBS_BUFFER - w->fill;
+        size_t room = SHARD_BUFFER_SIZE - w->fill;
         size_t take = bytes.size < room ? bytes.size : room;
 
         if (bytes.data != place) {
@@ -330,7 +330,7 @@ int intake_data(struct shard_work *w,
         w->fill += take;
         bytes.data += take;
         bytes.size -= take;
-        if (w->fill == SHARD_JOBS_BUFFER) {
+        if (w->fill == SHARD_BUFFER_SIZE) {
             intake_submit(w);
         }
     }

@@ -4,8 +4,13 @@
 
 #include "node/shard/shard_work.h"
 
+/* One more rests until the next job ends it. */
+#define JOBS_BUFFERS \
+    (SHARD_JOBS_MAX * (SHARD_JOBS_BUFFERS + 1) + SHARD_JOBS_RESTING + 1)
+
 struct shard_jobs {
     struct shard_jobs_config config;
+    struct shard_buffers buffers;
     struct shard_work *works; /* The newest first. */
     unsigned depth;           /* Of jobs_enter(). */
     bool closing;
@@ -21,6 +26,10 @@ int shard_jobs_new(struct shard_jobs **out,
     if (js == NULL) {
         return ERR_NOMEM;
     }
+    if (shard_buffers_init(&js->buffers, JOBS_BUFFERS) != OK) {
+        free(js);
+        return ERR_NOMEM;
+    }
     js->config = *config;
     if (js->config.still_ms == 0) {
         js->config.still_ms = SHARD_JOBS_STILL_MS;
@@ -34,6 +43,11 @@ int shard_jobs_new(struct shard_jobs **out,
 const struct shard_jobs_config *jobs_config(const struct shard_jobs *js)
 {
     return &js->config;
+}
+
+struct shard_buffers *jobs_buffers(struct shard_jobs *js)
+{
+    return &js->buffers;
 }
 
 void jobs_add(struct shard_jobs *js, struct shard_work *w)
@@ -83,6 +97,7 @@ void jobs_leave(struct shard_jobs *js)
         void (*closed)(void *arg) = js->closed;
         void *arg = js->closed_arg;
 
+        shard_buffers_free(&js->buffers);
         free(js);
         if (closed != NULL) {
             closed(arg);

@@ -11,7 +11,7 @@
  *
  * Each shard under work has one queue of blocking calls, which run in order on
  * libuv's pool, and one open file. What a lab sends is gathered into buffers of
- * SHARD_JOBS_BUFFER bytes; when none is free the link is not read, so that TCP
+ * SHARD_BUFFER_SIZE bytes; when none is free the link is not read, so that TCP
  * slows the lab down. Memory: SHARD_JOBS_BUFFERS buffers a shard that is being
  * received, one for each READ and each file that stays open after one, and at
  * most SHARD_JOBS_MAX READs and as many other jobs, so that who reads slowly
@@ -28,7 +28,6 @@
  *
  * Everything runs on the thread of the loop. */
 
-#define SHARD_JOBS_BUFFER   ((size_t)1 << 20)
 #define SHARD_JOBS_BUFFERS  3U
 #define SHARD_JOBS_MAX      64U
 #define SHARD_JOBS_RESTING  16U /* Files that stay open after a READ. */

@@ -4,7 +4,7 @@
 
 /* Leaves that one call reads and one call of link_send_data() takes, at most.
  */
-#define SERVE_LEAVES (SHARD_JOBS_BUFFER / LEAF_SIZE)
+#define SERVE_LEAVES (SHARD_BUFFER_SIZE / LEAF_SIZE)
 
 static int prove_execute(struct shard_work *w, const struct work_call *call)
 {

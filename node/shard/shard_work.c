@@ -1,18 +1,14 @@
 #include "node/shard/shard_work.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 static bool buffers_make(struct shard_work *w, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        void *mem = mmap(NULL, SHARD_JOBS_BUFFER, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-        if (mem == MAP_FAILED) {
+        w->buffers[i].mem = shard_buffers_take(jobs_buffers(w->jobs));
+        if (w->buffers[i].mem == NULL) {
             return false;
         }
-        w->buffers[i].mem = mem;
     }
     return true;
 }
@@ -35,7 +31,7 @@ void work_free_buffers(struct shard_work *w)
 {
     for (size_t i = 0; i < SHARD_JOBS_BUFFERS; i++) {
         if (w->buffers[i].mem != NULL) {
-            (void)munmap(w->buffers[i].mem, SHARD_JOBS_BUFFER);
+            shard_buffers_give(jobs_buffers(w->jobs), w->buffers[i].mem);
         }
         w->buffers[i].mem = NULL;
     }

@@ -1,6 +1,7 @@
 #ifndef CAIRN_NODE_SHARD_WORK_H
 #define CAIRN_NODE_SHARD_WORK_H
 
+#include "node/shard/shard_buffers.h"
 #include "node/shard/shard_file.h"
 #include "node/shard/shard_jobs.h"
 
@@ -25,7 +26,7 @@ enum work_type {
 };
 
 struct work_buffer {
-    uint8_t *mem; /* SHARD_JOBS_BUFFER, page aligned */
+    uint8_t *mem; /* Of jobs_buffers(). */
     bool busy;
 };
 
@@ -114,6 +115,7 @@ bool work_is_over(const struct shard_work *w);
 /* shard_jobs.c */
 
 const struct shard_jobs_config *jobs_config(const struct shard_jobs *js);
+struct shard_buffers *jobs_buffers(struct shard_jobs *js);
 void jobs_add(struct shard_jobs *js, struct shard_work *w);
 /* All works, the newest first. */
 struct shard_work *jobs_works(const struct shard_jobs *js);
