@@ -129,11 +129,13 @@ class Custodian(unittest.TestCase):
         self.write(f"s{index}.card", call(CAIRND, "card", "--home", home, check=0).stdout)
 
     def port(self, index):
-        """A free one, the same each time."""
-        if index not in self.ports:
+        """A free one, the same each time, and no other steward's."""
+        while index not in self.ports:
             with socket.socket() as s:
                 s.bind(("127.0.0.1", 0))
-                self.ports[index] = s.getsockname()[1]
+                port = s.getsockname()[1]
+            if port not in self.ports.values():
+                self.ports[index] = port
         return self.ports[index]
 
     def found(self, indices, charter="charter", secret="network.psk"):
