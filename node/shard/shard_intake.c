@@ -236,6 +236,7 @@ static int cut_begin(struct shard_work *w, const struct message_cut *cut)
         cut->range.leaves < w->spec.final_leaves) {
         return ERR_BAD;
     }
+    intake_submit(w);
     call = work_queue(w, WORK_CUT);
     call->range = cut->range;
     call->shard_size = w->spec.size;
@@ -265,6 +266,7 @@ int intake_message(struct shard_work *w, const struct message *m)
             !digest_equal(&m->u.flush.deposit_id, deposit)) {
             return ERR_BAD;
         }
+        intake_submit(w);
         (void)work_queue(w, WORK_SYNC);
         intake_breathe(w);
         return OK;
@@ -333,9 +335,6 @@ int intake_data(struct shard_work *w,
         if (w->fill == SHARD_BUFFER_SIZE) {
             intake_submit(w);
         }
-    }
-    if (w->stream_left == 0) {
-        intake_submit(w);
     }
     if (end) {
         w->stream = 0;

@@ -11,8 +11,9 @@
  *
  * Each shard under work has one queue of blocking calls, which run in order on
  * libuv's pool, and one open file. What a lab sends is gathered into buffers of
- * SHARD_BUFFER_SIZE bytes; when none is free the link is not read, so that TCP
- * slows the lab down. Memory: SHARD_JOBS_BUFFERS buffers a shard that is being
+ * SHARD_BUFFER_SIZE bytes, which are written when they are full, or before a
+ * FLUSH or CUT; when none is free the link is not read, so that TCP slows the
+ * lab down. Memory: SHARD_JOBS_BUFFERS buffers a shard that is being
  * received, one for each READ and each file that stays open after one, and at
  * most SHARD_JOBS_MAX READs and as many other jobs, so that who reads slowly
  * keeps no shard from coming in, and who sends slowly keeps none from being
