@@ -71,13 +71,25 @@ static void on_tick(uv_timer_t *timer)
     client_streams_tick(timer->data);
 }
 
+/* What a step changes is looked at by client_wait(): the loop, which may be
+ * about to sleep, comes back first. */
+static void on_step(void *arg,
+                    const struct core_event *ev,
+                    struct core_out *out)
+{
+    struct client *c = arg;
+
+    c->config.step(c->config.machine, ev, out);
+    uv_stop(&c->config.job->loop);
+}
+
 static int core_start(struct client *c)
 {
     const struct core_run_config config = {
         .loop = &c->config.job->loop,
         .store = c->config.store,
-        .step = c->config.step,
-        .machine = c->config.machine,
+        .step = on_step,
+        .machine = c,
         .starts = c->config.starts,
         .starts_len = c->config.starts_len,
         .send = act_send,
@@ -136,7 +148,13 @@ int client_wait(struct client *c,
                 char *errmsg)
 {
     *job = 0;
-    while (!ended(arg)) {
+    for (;;) {
+        /* Runs the loop: what comes of that is looked at below. */
+        bool interrupted = job_is_interrupted(c->config.job);
+
+        if (ended(arg)) {
+            return OK;
+        }
         if (c->halted) {
             errmsg_set(errmsg, "%s", c->errmsg);
             return ERR_IO;
@@ -151,13 +169,12 @@ int client_wait(struct client *c,
             c->job = 0;
             return OK;
         }
-        if (job_is_interrupted(c->config.job)) {
+        if (interrupted) {
             errmsg_set(errmsg, "interrupted; run the same command to go on");
             return ERR_CANCELED;
         }
         uv_run(&c->config.job->loop, UV_RUN_ONCE);
     }
-    return OK;
 }
 
 void client_report(struct client *c,

@@ -1,0 +1,105 @@
+#include "node/client/client_private.h"
+#include "tests/suite.h"
+
+/* client_wait() alone: a machine whose state is a flag, which a timer sets. */
+
+static struct job job;
+static struct client *client;
+static uv_timer_t timer;
+static uv_prepare_t prepare;
+static uv_idle_t other;
+static bool ended;
+static unsigned slept; /* Times that the loop was about to, when all is over. */
+
+static bool has_ended(void *arg)
+{
+    (void)arg;
+    return ended;
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    (void)handle;
+    ended = true;
+}
+
+/* The loop comes by here before each sleep. So that one is seen and does not
+ * last, |other| is due right after it. */
+static void on_other(uv_idle_t *handle)
+{
+    (void)uv_idle_stop(handle);
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    if (ended && uv_backend_timeout(handle->loop) != 0) {
+        slept++;
+        (void)uv_idle_start(&other, on_other);
+    }
+}
+
+static void setup(void)
+{
+    char errmsg[ERRMSG_SIZE];
+
+    ended = false;
+    slept = 0;
+    ck_assert_int_eq(job_open(&job, 1, errmsg), OK);
+    client = calloc(1, sizeof(*client));
+    ck_assert_ptr_nonnull(client);
+    client->config.job = &job;
+    (void)uv_timer_init(&job.loop, &timer);
+    (void)uv_idle_init(&job.loop, &other);
+    (void)uv_prepare_init(&job.loop, &prepare);
+    (void)uv_prepare_start(&prepare, on_prepare);
+}
+
+static void teardown(void)
+{
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_close((uv_handle_t *)&other, NULL);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    job_close(&job);
+    free(client);
+}
+
+static void wait_for_it(void)
+{
+    char errmsg[ERRMSG_SIZE];
+    uint64_t id = 7;
+    size_t size = 0;
+
+    ck_assert_int_eq(
+        client_wait(client, has_ended, NULL, &id, NULL, 0, &size, errmsg), OK);
+    ck_assert_uint_eq(id, 0);
+}
+
+/* What happens while it looks whether Ctrl-C was pressed is not slept over. */
+START_TEST(test_client_wait_sees_what_comes_at_once)
+{
+    (void)uv_timer_start(&timer, on_timer, 0, 0);
+    wait_for_it();
+    ck_assert_uint_eq(slept, 0);
+}
+END_TEST
+
+/* Nor is what ended before. */
+START_TEST(test_client_wait_has_ended)
+{
+    ended = true;
+    wait_for_it();
+    ck_assert_uint_eq(slept, 0);
+}
+END_TEST
+
+Suite *suite_make(void)
+{
+    Suite *s = suite_create("client_wait");
+    TCase *tc = tcase_create("client_wait");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_client_wait_sees_what_comes_at_once);
+    tcase_add_test(tc, test_client_wait_has_ended);
+    suite_add_tcase(s, tc);
+    return s;
+}
