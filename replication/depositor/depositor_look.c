@@ -130,6 +130,24 @@ static void entry_keep(struct depositor *d,
     }
 }
 
+static bool is_kept(const struct depositor_entry *kept, struct slice entry)
+{
+    return kept->size == entry.size &&
+           memcmp(kept->bytes, entry.data, entry.size) == 0;
+}
+
+/* Has this very entry been checked? Every steward passes on what others say. */
+static bool entry_is_kept(const struct depositor *d, struct slice entry)
+{
+    for (uint16_t i = 0; i < d->config.n; i++) {
+        if (is_kept(&d->sides[i].receipt, entry) ||
+            is_kept(&d->sides[i].acknowledgement, entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whoever passes an entry on, it speaks for itself. */
 static void entry_check(struct depositor *d,
                         struct depositor_side *from,
@@ -140,7 +158,7 @@ static void entry_check(struct depositor *d,
     uint16_t column = 0;
     int rv = ERR_BAD;
 
-    if (d->facts == NULL || e->pruned ||
+    if (d->facts == NULL || e->pruned || entry_is_kept(d, entry) ||
         (!receipt && e->header.kind != FEED_ACKNOWLEDGEMENT)) {
         return;
     }
