@@ -22,7 +22,7 @@ allow crypto      'crypto'                           "$std|sodium|openssl/[a-z]+
 allow protocol    'crypto|protocol'                  "$std|msgpack"
 allow replication 'crypto|protocol|replication'      "$std|isa-l|isa-l/[a-z_]+|zstd"
 allow sim         'crypto|protocol|replication|sim'  "$std|stdio|getopt|sodium"
-allow node        'crypto|protocol|replication|node' "$std|$os|isa-l/crc(64)?|sodium|uv|rocksdb/c|microhttpd|jansson|curl/curl|confuse"
+allow node        'crypto|protocol|replication|node' "$std|$os|isa-l/crc(64)?|sodium|uv|rocksdb/c|microhttpd|jansson|curl/curl|confuse|sanitizer/asan_interface"
 
 # Inside of a folder: each of its folders may include those before it.
 order() # FOLDER SUB-FOLDERS

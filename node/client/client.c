@@ -71,11 +71,7 @@ static void on_tick(uv_timer_t *timer)
     client_streams_tick(timer->data);
 }
 
-/* What a step changes is looked at by client_wait(): the loop, which may be
- * about to sleep, comes back first. */
-static void on_step(void *arg,
-                    const struct core_event *ev,
-                    struct core_out *out)
+void client_step(void *arg, const struct core_event *ev, struct core_out *out)
 {
     struct client *c = arg;
 
@@ -88,7 +84,7 @@ static int core_start(struct client *c)
     const struct core_run_config config = {
         .loop = &c->config.job->loop,
         .store = c->config.store,
-        .step = on_step,
+        .step = client_step,
         .machine = c,
         .starts = c->config.starts,
         .starts_len = c->config.starts_len,

@@ -130,6 +130,10 @@ void client_stream_pump(struct client_stream *s);
 bool client_stream_message(struct client_stream *s,
                            const struct message *m,
                            int *status);
+/* client.c: a step of the machine. What it changes is looked at by
+ * client_wait(): the loop, which may be about to sleep, comes back first. */
+void client_step(void *arg, const struct core_event *ev, struct core_out *out);
+
 /* Every CLIENT_TICK_MS. */
 void client_streams_tick(struct client *c);
 /* The first of a list, taken from it. */

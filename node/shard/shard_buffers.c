@@ -1,5 +1,6 @@
 #include "node/shard/shard_buffers.h"
 
+#include <sanitizer/asan_interface.h> /* Does nothing in other builds. */
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -33,6 +34,7 @@ int shard_buffers_init(struct shard_buffers *b, size_t len)
     b->memory = mem + before;
     /* Where there are none, small ones do. */
     (void)madvise(b->memory, size, MADV_HUGEPAGE);
+    ASAN_POISON_MEMORY_REGION(b->memory, size);
     return OK;
 }
 
@@ -41,6 +43,7 @@ void shard_buffers_free(struct shard_buffers *b)
     for (size_t i = 0; i < b->len; i++) {
         assert(!b->taken[i]);
     }
+    ASAN_UNPOISON_MEMORY_REGION(b->memory, b->len * SHARD_BUFFER_SIZE);
     (void)munmap(b->memory, b->len * SHARD_BUFFER_SIZE);
     free(b->taken);
     b->taken = NULL;
@@ -51,8 +54,11 @@ uint8_t *shard_buffers_take(struct shard_buffers *b)
 {
     for (size_t i = 0; i < b->len; i++) {
         if (!b->taken[i]) {
+            uint8_t *buffer = b->memory + i * SHARD_BUFFER_SIZE;
+
             b->taken[i] = true;
-            return b->memory + i * SHARD_BUFFER_SIZE;
+            ASAN_UNPOISON_MEMORY_REGION(buffer, SHARD_BUFFER_SIZE);
+            return buffer;
         }
     }
     return NULL;
@@ -65,6 +71,7 @@ void shard_buffers_give(struct shard_buffers *b, uint8_t *buffer)
 
     assert(i < b->len && b->taken[i]);
     b->taken[i] = false;
+    ASAN_POISON_MEMORY_REGION(buffer, SHARD_BUFFER_SIZE);
     for (size_t k = page; k < page + BUFFERS_A_PAGE; k++) {
         if (b->taken[k]) {
             return;

@@ -30,7 +30,7 @@
  * Everything runs on the thread of the loop. */
 
 #define SHARD_JOBS_BUFFERS  3U
-#define SHARD_JOBS_MAX      64U
+#define SHARD_JOBS_MAX      56U
 #define SHARD_JOBS_RESTING  16U /* Files that stay open after a READ. */
 #define SHARD_JOBS_STILL_MS 300000U
 
