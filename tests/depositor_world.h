@@ -105,6 +105,7 @@ struct dw {
     unsigned seals, fills, verifies;
     int seal_status, fill_status, verify_status; /* What the jobs end with. */
     bool fill_nothing;
+    bool verify_held; /* It does not end before dw_verify_go(). */
 
     struct dw_step *steps, **steps_end;
     struct dw_todo *todo, **todo_end;
@@ -133,6 +134,7 @@ void dw_cut(struct dw *w, uint16_t column);
 enum depositor_phase dw_run(struct dw *w);
 void dw_run_to(struct dw *w, enum depositor_phase phase);
 void dw_run_some(struct dw *w, unsigned n);
+void dw_verify_go(struct dw *w);
 
 /* A steward is there on a new link, before the end of the old one shows. */
 void dw_relink(struct dw *w, uint16_t column);

@@ -220,17 +220,16 @@ END_TEST
 START_TEST(test_depositor_goes_on_after_links_lost_in_any_phase)
 {
     static const enum depositor_phase phases[] = {
-        DEPOSITOR_OFFERING, DEPOSITOR_PUBLISHING, DEPOSITOR_DEALING,
-        DEPOSITOR_VERIFYING};
+        DEPOSITOR_OFFERING, DEPOSITOR_PUBLISHING, DEPOSITOR_DEALING};
 
     begin((uint64_t)_i);
     dw_boot(&w);
-    if (phases[_i % 4] == DEPOSITOR_OFFERING) {
+    if (phases[_i % 3] == DEPOSITOR_OFFERING) {
         while (!column(6).accepted) {
             dw_run_some(&w, 1);
         }
     }
-    run_to(phases[_i % 4]);
+    run_to(phases[_i % 3]);
     for (uint16_t i = 0; i < DW_N; i++) {
         dw_cut(&w, i);
     }
@@ -271,11 +270,11 @@ START_TEST(test_depositor_resumes_after_a_crash_in_any_phase)
 {
     static const enum depositor_phase phases[] = {
         DEPOSITOR_OFFERING, DEPOSITOR_SEALING, DEPOSITOR_PUBLISHING,
-        DEPOSITOR_DEALING, DEPOSITOR_VERIFYING};
+        DEPOSITOR_DEALING};
 
     begin((uint64_t)_i);
     dw_boot(&w);
-    run_to(phases[_i % 5]);
+    run_to(phases[_i % 4]);
     dw_crash(&w);
     run_done();
     certificate_has(0x7f, 0x7f);
@@ -552,6 +551,86 @@ START_TEST(test_depositor_needs_t_and_f_acknowledgements)
     manner(2)->no_ack = true;
     dw_boot(&w);
     run_fails(ERR_NOTFOUND, "ArchiveB: no shares from you");
+    end();
+}
+END_TEST
+
+static unsigned acknowledgements(void)
+{
+    unsigned len = 0;
+
+    for (uint16_t i = 0; i < DW_N; i++) {
+        len += column(i).acknowledged ? 1 : 0;
+    }
+    return len;
+}
+
+/* While the shares are dealt the shards are read back, and the deposit is done
+ * when both are, whichever comes first. */
+START_TEST(test_depositor_reads_back_while_it_deals)
+{
+    begin((uint64_t)_i);
+    w.verify_held = true;
+    dw_boot(&w);
+    while (acknowledgements() < DW_N) {
+        dw_run_some(&w, 1);
+    }
+    ck_assert_int_eq(depositor_phase(w.d), DEPOSITOR_DEALING);
+    ck_assert_uint_eq(w.wake_ms, 0);
+    dw_verify_go(&w);
+    run_done();
+    ck_assert_uint_eq(w.verifies, 1);
+    ck_assert_uint_lt(w.mono_ms, DW_PATIENCE);
+    certificate_has(0x7f, 0x7f);
+    end();
+
+    begin((uint64_t)_i);
+    manner(6)->no_ack = true;
+    dw_boot(&w);
+    run_to(DEPOSITOR_DEALING);
+    while (w.job != 0 || acknowledgements() < DW_N - 1) {
+        dw_run_some(&w, 1);
+    }
+    ck_assert_uint_eq(w.verifies, 1);
+    ck_assert_int_eq(depositor_phase(w.d), DEPOSITOR_DEALING);
+    run_done();
+    ck_assert_uint_ge(w.mono_ms, DW_PATIENCE);
+    end();
+}
+END_TEST
+
+/* Who waits for acknowledgements in vain says so while the shards are read
+ * back; how that ends is of no matter then. When there are enough of them only
+ * the reading is waited for. */
+START_TEST(test_depositor_does_not_read_back_for_nothing)
+{
+    begin((uint64_t)_i);
+    for (uint16_t i = 0; i < 3; i++) {
+        manner(i)->no_ack = true;
+    }
+    w.verify_held = true;
+    dw_boot(&w);
+    run_fails(ERR_NOTFOUND, "have acknowledged their key share");
+    ck_assert_uint_ne(w.job, 0);
+    w.verify_status = ERR_CANCELED;
+    dw_verify_go(&w);
+    while (w.job != 0) {
+        dw_run_some(&w, 1);
+    }
+    ck_assert_int_eq(depositor_phase(w.d), DEPOSITOR_FAILED);
+    end();
+
+    begin((uint64_t)_i);
+    manner(0)->no_ack = true;
+    w.verify_held = true;
+    dw_boot(&w);
+    while (acknowledgements() < DW_N - 1) {
+        dw_run_some(&w, 1);
+    }
+    w.mono_ms += 3 * DW_PATIENCE;
+    dw_verify_go(&w);
+    run_done();
+    certificate_has(0x7f, 0x7e);
     end();
 }
 END_TEST
@@ -1165,6 +1244,9 @@ Suite *suite_make(void)
                         4);
     tcase_add_loop_test(faults, test_depositor_needs_t_and_f_acknowledgements,
                         0, 2);
+    tcase_add_loop_test(faults, test_depositor_reads_back_while_it_deals, 0, 8);
+    tcase_add_loop_test(faults, test_depositor_does_not_read_back_for_nothing,
+                        0, 8);
     tcase_add_loop_test(faults, test_depositor_closes_on_garbage, 0, 4);
     tcase_add_loop_test(faults, test_depositor_takes_only_answers_to_its_offers,
                         0, 4);

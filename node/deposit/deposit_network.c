@@ -205,11 +205,16 @@ static int plan_open(struct network *w, struct deposit_result *result)
 /* --- The machine ------------------------------------------------------------
  */
 
-static void step_depositor(void *machine,
+static void step_depositor(void *network,
                            const struct core_event *ev,
                            struct core_out *out)
 {
-    depositor_step(machine, ev, out);
+    struct network *w = network;
+
+    depositor_step(w->machine, ev, out);
+    if (depositor_phase(w->machine) == DEPOSITOR_FAILED) {
+        job_cancel(&w->d.job); /* It is for nothing. */
+    }
 }
 
 static int machine_new(struct network *w)
@@ -273,7 +278,7 @@ static int client_begin(struct network *w)
         .deposit_id = p->deposit_id,
         .patience_ms = (uint64_t)w->d.o->patience_s * 1000,
         .step = step_depositor,
-        .machine = w->machine,
+        .machine = w,
         .store = w->store,
         .starts = starts,
         .starts_len = sizeof(starts) / sizeof(starts[0]),
@@ -330,12 +335,13 @@ static void phase_tell(const struct network *w)
                  receipts, n);
         break;
     case DEPOSITOR_DEALING:
-        cli_note(w->d.c, "%u of %u receipts; dealing the key shares", receipts,
-                 n);
-        break;
-    case DEPOSITOR_VERIFYING:
-        cli_note(w->d.c, "%u of %u custodians acknowledged; reading back", acks,
-                 n);
+        cli_note(w->d.c,
+                 w->verified == 0
+                     ? "%u of %u receipts; dealing the key shares and reading "
+                       "back"
+                     : "%u of %u custodians acknowledged; waiting for the "
+                       "others",
+                 w->verified == 0 ? receipts : acks, n);
         break;
     case DEPOSITOR_DONE:
     case DEPOSITOR_FAILED:

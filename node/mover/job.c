@@ -142,7 +142,7 @@ int job_run(struct job *j,
 {
     int rv;
 
-    if (job_is_interrupted(j)) {
+    if (job_is_interrupted(j) || j->canceled) {
         return ERR_CANCELED;
     }
     j->progress = progress;
@@ -164,6 +164,14 @@ int job_run(struct job *j,
     }
     job_listen(j, false);
     return rv;
+}
+
+void job_cancel(struct job *j)
+{
+    if (!j->canceled && j->run != NULL) {
+        mover_run_cancel(j->run);
+    }
+    j->canceled = true;
 }
 
 void job_close(struct job *j)

@@ -17,7 +17,7 @@ struct job {
     struct progress *progress;
     struct mover_stream **streams; /* Of the mover that runs. */
     int status;
-    bool interrupted;
+    bool interrupted, canceled;
 };
 
 /* |threads| 0: one for each processor. */
@@ -34,6 +34,10 @@ MUST_CHECK int job_run(struct job *j,
  * job_run(), which asks again and again; where nobody asks, Ctrl-C ends
  * the program. */
 bool job_is_interrupted(struct job *j);
+
+/* What runs, and all that would run later, ends with ERR_CANCELED. Loop
+ * thread. */
+void job_cancel(struct job *j);
 
 void job_close(struct job *j);
 

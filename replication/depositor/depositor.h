@@ -12,9 +12,8 @@
  *   OFFERING --(enough accepted, patience over)--> SEALING     DEPOSITOR_SEAL
  *   SEALING  --(job done: manifest)--------------> PUBLISHING
  *   PUBLISHING --(receipts)----------------------> FILLING     DEPOSITOR_FILL
- *   FILLING  --(receipts of those filled)--------> DEALING
- *   DEALING  --(acknowledgements)----------------> VERIFYING   DEPOSITOR_VERIFY
- *   VERIFYING --(job done)-----------------------> DONE
+ *   FILLING  --(receipts of those filled)--------> DEALING     DEPOSITOR_VERIFY
+ *   DEALING  --(acknowledgements, job done)------> DONE
  *   any      --(what cannot be mended by waiting)-> FAILED
  *
  * Every steward of the deposit is dialled, and again every DEPOSITOR_REDIAL_MS
@@ -26,7 +25,9 @@
  * waits |patience_ms| after the last progress; then it goes on when there is
  * enough (receipts: |receipts_min|; acknowledgements: t + f), or fails and
  * names who is missing and why. FILLING waits for those who are away only while
- * there would be too few without them.
+ * there would be too few without them. In DEALING the key shares go out while
+ * VERIFY reads the shards; a deposit that fails for want of acknowledgements
+ * does so at once, and the driver then ends the job that runs for nothing.
  *
  * Durable: the lab's own feed, rows 'F' of keys.h, here and nowhere else;
  * EV_START brings them (others are passed over), and where the feed stands is
@@ -58,7 +59,6 @@ enum depositor_phase {
     DEPOSITOR_PUBLISHING,
     DEPOSITOR_FILLING,
     DEPOSITOR_DEALING,
-    DEPOSITOR_VERIFYING,
     DEPOSITOR_DONE,
     DEPOSITOR_FAILED
 };

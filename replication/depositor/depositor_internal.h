@@ -92,6 +92,7 @@ struct depositor {
     struct depositor_job job;
     uint64_t committed; /* Leaves, for COMMIT. */
     bool filled;        /* FILL was tried. */
+    bool verified;      /* What was read back is the model. */
 
     int status; /* FAILED */
     char failure[DEPOSITOR_FAILURE_MAX];

@@ -14,7 +14,6 @@ static bool offer_makes_sense(const struct depositor *d,
         return !d->filled && s->receipt.size == 0 && !s->complete && !s->bad;
     case DEPOSITOR_SEALING:
     case DEPOSITOR_DEALING:
-    case DEPOSITOR_VERIFYING:
     case DEPOSITOR_DONE:
     case DEPOSITOR_FAILED:
         break;

@@ -9,8 +9,7 @@ static const unsigned phases_allowed[] = {
     [DEPOSITOR_SEALING] = BIT(DEPOSITOR_PUBLISHING) | BIT(DEPOSITOR_FAILED),
     [DEPOSITOR_PUBLISHING] = BIT(DEPOSITOR_FILLING) | BIT(DEPOSITOR_FAILED),
     [DEPOSITOR_FILLING] = BIT(DEPOSITOR_DEALING) | BIT(DEPOSITOR_FAILED),
-    [DEPOSITOR_DEALING] = BIT(DEPOSITOR_VERIFYING) | BIT(DEPOSITOR_FAILED),
-    [DEPOSITOR_VERIFYING] = BIT(DEPOSITOR_DONE) | BIT(DEPOSITOR_FAILED),
+    [DEPOSITOR_DEALING] = BIT(DEPOSITOR_DONE) | BIT(DEPOSITOR_FAILED),
     [DEPOSITOR_DONE] = 0,
     [DEPOSITOR_FAILED] = 0,
 };
@@ -110,12 +109,25 @@ static uint64_t acknowledgements_of(const struct depositor *d)
     return columns_where(d, has_acknowledged);
 }
 
+static unsigned acknowledgements_min(const struct depositor *d)
+{
+    return d->config.t + depositor_faulty(d);
+}
+
+static bool is_dealt(const struct depositor *d)
+{
+    return column_count(acknowledgements_of(d)) >= acknowledgements_min(d);
+}
+
+/* Not while a job runs, unless it is for nothing when nobody answers. */
 uint64_t depositor_deadline(const struct depositor *d)
 {
-    if (depositor_is_over(d) || d->job_id != 0) {
-        return 0;
-    }
-    return d->progress_ms + d->config.patience_ms;
+    bool waits =
+        d->job_id == 0 || (d->phase == DEPOSITOR_DEALING && !is_dealt(d));
+
+    return waits && !depositor_is_over(d)
+               ? d->progress_ms + d->config.patience_ms
+               : 0;
 }
 
 static bool out_of_patience(const struct depositor *d)
@@ -309,31 +321,31 @@ static void advance_filling(struct depositor *d, struct core_out *out)
 
 /* --- Dealing and verifying ----------------------------------------------- */
 
-static void advance_dealing(struct depositor *d)
-{
-    unsigned must = d->config.t + depositor_faulty(d);
-    uint64_t have = acknowledgements_of(d);
-
-    if (have == all_columns(d) ||
-        (out_of_patience(d) && column_count(have) >= must)) {
-        depositor_move(d, DEPOSITOR_VERIFYING);
-    } else if (out_of_patience(d)) {
-        fail_short(d, have, must, "have acknowledged their key share",
-                   HINT_AGAIN);
-    }
-}
-
-static void advance_verifying(struct depositor *d, struct core_out *out)
+static void verify(struct depositor *d, struct core_out *out)
 {
     uint64_t holders = holders_up(d);
 
-    if (d->job_id != 0) {
-        return;
-    }
-    if (column_count(holders) >= d->config.k) {
+    if (!d->verified && d->job_id == 0 &&
+        column_count(holders) >= d->config.k) {
         depositor_job_start(d, DEPOSITOR_VERIFY, 0, holders, out);
-    } else if (out_of_patience(d)) {
-        fail_short(d, holders, d->config.k, "can be read back", HINT_AGAIN);
+    }
+}
+
+static void advance_dealing(struct depositor *d, struct core_out *out)
+{
+    bool late;
+
+    verify(d, out);
+    late = out_of_patience(d);
+    if (late && !is_dealt(d)) {
+        fail_short(d, acknowledgements_of(d), acknowledgements_min(d),
+                   "have acknowledged their key share", HINT_AGAIN);
+    } else if (late && !d->verified) {
+        fail_short(d, holders_up(d), d->config.k, "can be read back",
+                   HINT_AGAIN);
+    } else if (d->verified &&
+               (late || acknowledgements_of(d) == all_columns(d))) {
+        depositor_move(d, DEPOSITOR_DONE);
     }
 }
 
@@ -352,10 +364,7 @@ static void advance_once(struct depositor *d, struct core_out *out)
         advance_filling(d, out);
         break;
     case DEPOSITOR_DEALING:
-        advance_dealing(d);
-        break;
-    case DEPOSITOR_VERIFYING:
-        advance_verifying(d, out);
+        advance_dealing(d, out);
         break;
     case DEPOSITOR_SEALING: /* The job's end decides. */
     case DEPOSITOR_DONE:

@@ -155,7 +155,7 @@ static void fill_done(struct depositor *d, int status, struct slice bytes)
 static void verify_done(struct depositor *d, int status)
 {
     if (status == OK) {
-        depositor_move(d, DEPOSITOR_DONE);
+        d->verified = true;
     } else if (status == ERR_CANCELED) {
         depositor_fail(d, status,
                        "interrupted; run the same command again to go on", 0);
@@ -188,6 +188,9 @@ void depositor_on_job(struct depositor *d,
         return;
     }
     d->job_id = 0;
+    if (depositor_is_over(d)) {
+        return;
+    }
     switch (d->job.type) {
     case DEPOSITOR_SEAL:
         if (ev->status == OK) {
