@@ -673,6 +673,26 @@ class Faults(NetworkCase):
         net.start()
         self.restores(self.cert, tree(model))
 
+    def test_ha_stewards_that_stand_still_after_their_receipts_end_the_reading_too(self):
+        net = self.net
+        model = net.model("receipts", 64 * MIB)
+        process = net.deposit_start(model, "--verify", "full", "--patience", PATIENCE, "--certificate", self.cert)
+        while "dealing the key shares" not in net.deposit_said() and process.poll() is None:
+            time.sleep(0.001)
+        still = self.rng.sample(net.stewards, 4)
+        for s in still:
+            s.node.send_signal(signal.SIGSTOP)
+        try:
+            code = process.wait(LIMIT)
+        finally:
+            for s in still:
+                s.node.send_signal(signal.SIGCONT)
+        self.assertEqual(code, 10, net.deposit_said()[-2000:])
+        self.assertRegex(net.deposit_said()[-2000:], "have acknowledged their key share|could not be read back")
+        net.deposit(model, "--certificate", self.cert)
+        self.assertEqual(net.verify(self.cert)["receipts"], 7)
+        self.restores(self.cert, tree(model))
+
     @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_i_memory_stays_small(self):
         net = self.net
