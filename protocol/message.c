@@ -36,8 +36,8 @@ static bool refuse_is_valid(const struct message *m)
            field_text_is_valid(b->text, 0, MESSAGE_TEXT_MAX);
 }
 
-static const struct message_codec refuse_codec = {4, refuse_put, refuse_get,
-                                                  refuse_is_valid};
+static const struct message_codec refuse_codec = {
+    sizeof(struct message_refuse), 4, refuse_put, refuse_get, refuse_is_valid};
 
 static const struct message_codec *const codecs[] = {
     [MESSAGE_HEADS] = &message_heads_codec,
@@ -101,13 +101,15 @@ int message_decode(struct message *m, struct slice in)
     }
     assert(c != NULL);
 
-    memset(&got, 0, sizeof(got));
+    /* The largest member is large, and most messages are small. */
+    memset(&got.u, 0, c->size);
     got.type = (enum message_type)type;
     c->get(&r, &got);
     canon_leave(&r);
     if (canon_end(&r) != OK || !c->is_valid(&got)) {
         return ERR_BAD;
     }
-    *m = got;
+    m->type = got.type;
+    memcpy(&m->u, &got.u, c->size);
     return OK;
 }

@@ -182,7 +182,8 @@ MUST_CHECK int message_encode(const struct message *m,
                               size_t max,
                               size_t *size);
 
-/* Decode and check every bound; ERR_UNSUPPORTED for an unknown type. */
+/* Decode and check every bound; ERR_UNSUPPORTED for an unknown type. Only the
+ * member of its type is written to; nothing, when it is not OK. */
 MUST_CHECK int message_decode(struct message *m, struct slice in);
 
 #endif /* CAIRN_PROTOCOL_MESSAGE_H */

@@ -111,9 +111,9 @@ static bool cell_is_valid(const struct message *m)
            b->nodes_len <= MERKLE_RUN_NODES_MAX;
 }
 
-const struct message_codec message_append_codec = {4, append_put, append_get,
-                                                   append_is_valid};
-const struct message_codec message_read_codec = {5, read_put, read_get,
-                                                 read_is_valid};
-const struct message_codec message_cell_codec = {6, cell_put, cell_get,
-                                                 cell_is_valid};
+const struct message_codec message_append_codec = {
+    sizeof(struct message_append), 4, append_put, append_get, append_is_valid};
+const struct message_codec message_read_codec = {
+    sizeof(struct message_read), 5, read_put, read_get, read_is_valid};
+const struct message_codec message_cell_codec = {
+    sizeof(struct message_cell), 6, cell_put, cell_get, cell_is_valid};

@@ -8,6 +8,7 @@
  * has the table by type, and writes and reads what all have in common. */
 
 struct message_codec {
+    size_t size;    /* Of the member of struct message's union. */
     uint32_t items; /* Behind the type. */
 
     void (*put)(struct canon_writer *w, const struct message *m);

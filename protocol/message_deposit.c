@@ -150,15 +150,16 @@ static bool commit_is_valid(const struct message *m)
            m->u.commit.leaves <= MERKLE_LEAVES_MAX;
 }
 
-const struct message_codec message_offer_codec = {10, offer_put, offer_get,
-                                                  offer_is_valid};
-const struct message_codec message_accept_codec = {6, accept_put, accept_get,
-                                                   accept_is_valid};
-const struct message_codec message_cut_codec = {3, cut_put, cut_get,
-                                                cut_is_valid};
-const struct message_codec message_flush_codec = {1, flush_put, flush_get,
-                                                  flush_is_valid};
-const struct message_codec message_durable_codec = {2, durable_put, durable_get,
-                                                    durable_is_valid};
-const struct message_codec message_commit_codec = {2, commit_put, commit_get,
-                                                   commit_is_valid};
+const struct message_codec message_offer_codec = {
+    sizeof(struct message_offer), 10, offer_put, offer_get, offer_is_valid};
+const struct message_codec message_accept_codec = {
+    sizeof(struct message_accept), 6, accept_put, accept_get, accept_is_valid};
+const struct message_codec message_cut_codec = {sizeof(struct message_cut), 3,
+                                                cut_put, cut_get, cut_is_valid};
+const struct message_codec message_flush_codec = {
+    sizeof(struct message_flush), 1, flush_put, flush_get, flush_is_valid};
+const struct message_codec message_durable_codec = {
+    sizeof(struct message_durable), 2, durable_put, durable_get,
+    durable_is_valid};
+const struct message_codec message_commit_codec = {
+    sizeof(struct message_commit), 2, commit_put, commit_get, commit_is_valid};

@@ -139,9 +139,10 @@ static bool entries_is_valid(const struct message *m)
     return true;
 }
 
-const struct message_codec message_heads_codec = {2, heads_put, heads_get,
-                                                  heads_is_valid};
-const struct message_codec message_want_codec = {3, want_put, want_get,
-                                                 want_is_valid};
-const struct message_codec message_entries_codec = {1, entries_put, entries_get,
-                                                    entries_is_valid};
+const struct message_codec message_heads_codec = {
+    sizeof(struct message_heads), 2, heads_put, heads_get, heads_is_valid};
+const struct message_codec message_want_codec = {
+    sizeof(struct message_want), 3, want_put, want_get, want_is_valid};
+const struct message_codec message_entries_codec = {
+    sizeof(struct message_entries), 1, entries_put, entries_get,
+    entries_is_valid};

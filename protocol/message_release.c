@@ -84,9 +84,11 @@ static bool envelope_is_valid(const struct message *m)
            share_is_valid(b->share_index, b->envelope);
 }
 
-const struct message_codec message_deal_codec = {5, deal_put, deal_get,
-                                                 deal_is_valid};
+const struct message_codec message_deal_codec = {
+    sizeof(struct message_deal), 5, deal_put, deal_get, deal_is_valid};
 const struct message_codec message_envelope_want_codec = {
-    1, envelope_want_put, envelope_want_get, envelope_want_is_valid};
+    sizeof(struct message_envelope_want), 1, envelope_want_put,
+    envelope_want_get, envelope_want_is_valid};
 const struct message_codec message_envelope_codec = {
-    5, envelope_put, envelope_get, envelope_is_valid};
+    sizeof(struct message_envelope), 5, envelope_put, envelope_get,
+    envelope_is_valid};

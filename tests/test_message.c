@@ -279,6 +279,7 @@ static void encode(const struct message *m)
 
 static int decode(void)
 {
+    memset(&got, 0, sizeof(got));
     return message_decode(&got, slice_of(wire, wire_size));
 }
 
