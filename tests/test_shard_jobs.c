@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "node/shard/shard_file.h"
 #include "node/shard/shard_jobs.h"
 #include "tests/link_world.h"
@@ -85,6 +89,16 @@ static void on_report(void *arg, uint64_t job, int status, struct slice bytes)
         ck_assert_uint_eq(bytes.size, 0);
     }
     ends[job] = status;
+}
+
+static bool has_reported(uint64_t job)
+{
+    size_t at = 0;
+
+    while (at < reports_len && reports[at].job != job) {
+        at++;
+    }
+    return at < reports_len;
 }
 
 static void on_pause(void *arg, uint64_t number, bool pause)
@@ -1202,7 +1216,7 @@ START_TEST(test_shard_jobs_slow_disk_is_not_held_against_a_lab)
     for (size_t i = 0; i < 4; i++) {
         uv_sem_post(&pool_goes_on);
     }
-    WAIT(reports_len > 0 && reports[reports_len - 1].job == 1);
+    WAIT(has_reported(1));
     newcomer(NEWCOMER + 1);
     ck_assert_int_eq(ends[1], 1);
     ck_assert_int_eq(ends[3], ERR_BUSY);
@@ -1322,6 +1336,54 @@ START_TEST(test_shard_jobs_read)
         read_and_verify(job++, first,
                         1 + rng_below(&rng, SHARD_LEAVES - first));
     }
+}
+END_TEST
+
+/* Leaves of the shard that the page cache has. */
+static size_t leaves_cached(int fd)
+{
+    unsigned char pages[SHARD_LEAVES];
+    void *mem = mmap(NULL, SHARD_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    size_t len = 0;
+
+    ck_assert_ptr_ne(mem, MAP_FAILED);
+    ck_assert_int_eq(mincore(mem, SHARD_SIZE, pages), 0);
+    for (size_t i = 0; i < SHARD_LEAVES; i++) {
+        len += pages[i] & 1;
+    }
+    munmap(mem, SHARD_SIZE);
+    return len;
+}
+
+/* A READ that goes on where another ended is read ahead of; what stands alone,
+ * as samples do, is read as it was asked for, and leaves nothing behind. */
+START_TEST(test_shard_jobs_reads_ahead_of_who_reads_on)
+{
+    int direct;
+    int fd;
+
+    sealed_shard();
+    fd = open(shard_path("shard"), O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fsync(fd), 0);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    direct = open(shard_path("shard"), O_RDONLY | O_DIRECT);
+    if (direct < 0 || leaves_cached(fd) > 0) {
+        close(fd);
+        close(direct);
+        return; /* Not a file system that has both. */
+    }
+    close(direct);
+    read_and_verify(3, 800, 160);
+    read_and_verify(4, 96, 64);
+    read_and_verify(5, 480, 16);
+    ck_assert_uint_eq(leaves_cached(fd), 0);
+    read_and_verify(6, 496, 64);
+    ck_assert_uint_ge(leaves_cached(fd), 64);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    read_and_verify(7, 1200, 48);
+    ck_assert_uint_eq(leaves_cached(fd), 0);
+    close(fd);
 }
 END_TEST
 
@@ -1511,6 +1573,7 @@ Suite *suite_make(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_shard_jobs_read);
+    tcase_add_test(tc, test_shard_jobs_reads_ahead_of_who_reads_on);
     tcase_add_loop_test(tc, test_shard_jobs_damage_is_refused, 0, 2);
     tcase_add_loop_test(tc, test_shard_jobs_damaged_neighbour_is_refused, 0, 2);
     tcase_add_test(tc, test_shard_jobs_missing_shard_is_refused);

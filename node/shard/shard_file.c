@@ -203,3 +203,17 @@ void shard_file_trust_sums(struct shard_file *f)
     assert(f->sealed && f->sums.fd < 0);
     f->sums.fd = shard_file_open_at(f, "sums", O_RDONLY, ignored);
 }
+
+void shard_file_read_direct(struct shard_file *f, bool direct)
+{
+    char ignored[ERRMSG_SIZE];
+
+    assert(f->sealed);
+    if (direct && f->direct_fd < 0) {
+        f->direct_fd =
+            shard_file_open_at(f, "shard", O_RDONLY | O_DIRECT, ignored);
+    } else if (!direct && f->direct_fd >= 0) {
+        close(f->direct_fd);
+        f->direct_fd = -1;
+    }
+}

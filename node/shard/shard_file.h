@@ -74,6 +74,11 @@ MUST_CHECK int shard_file_open(struct shard_file *f,
  * folder, and readers who check with the tree. */
 void shard_file_trust_sums(struct shard_file *f);
 
+/* From now on, |direct| or not, read past the page cache where |mem| and the
+ * file system allow: then nothing is read beyond what is asked for, which is
+ * what who jumps about wants, and who reads on does not. */
+void shard_file_read_direct(struct shard_file *f, bool direct);
+
 /* Read |count| leaves from leaf |first| into |mem| (count * LEAF_SIZE bytes),
  * checked: ERR_MISMATCH when the disk gave other bytes than were sealed.
  * |scratch| has room for SHARD_FILE_SCRATCH_SIZE bytes. */

@@ -171,6 +171,21 @@ static struct shard_work *link_intake(const struct shard_jobs *js,
     return w;
 }
 
+/* Did no READ of late end where this one begins? Those of a recovery go on
+ * from each other, those of a sample do not. */
+static bool read_is_alone(const struct shard_jobs *js,
+                          const struct steward_job *spec)
+{
+    const struct shard_work *w = js->works;
+
+    while (w != NULL &&
+           !(w->spec.type == STEWARD_JOB_READ && work_is_for(w, spec) &&
+             w->spec.first_leaf + w->spec.leaves == spec->first_leaf)) {
+        w = w->next;
+    }
+    return w == NULL;
+}
+
 /* A file that is open from the last READ, or NULL. */
 static struct shard_work *read_resting(const struct shard_jobs *js,
                                        const struct steward_job *spec)
@@ -270,14 +285,17 @@ void shard_jobs_start(struct shard_jobs *js, uint64_t job, struct slice bytes)
 {
     struct steward_job spec;
     struct shard_work *w = NULL;
+    bool alone = false;
     int status = steward_job_decode(&spec, bytes);
 
     assert(job != 0 && !js->closing);
     jobs_enter(js);
     if (status == OK) {
+        alone = read_is_alone(js, &spec);
         w = job_work(js, &spec, &status);
     }
     if (w != NULL) {
+        w->alone = alone;
         job_start(js, job, &spec, w);
     } else {
         js->config.on_report(js->config.arg, job, status, slice_of(NULL, 0));

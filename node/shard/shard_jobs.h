@@ -27,6 +27,9 @@
  * the link of the READ is closed. While there are places nobody is ended: a lab
  * may have to wait for its model, or for other stewards.
  *
+ * A READ that goes on where another of late ended is served through the page
+ * cache, which reads ahead; one that stands alone, as samples do, past it.
+ *
  * Everything runs on the thread of the loop. */
 
 #define SHARD_JOBS_BUFFERS  3U

@@ -21,6 +21,26 @@ static int read_fail(const struct shard_file *f, int rv, char *errmsg)
     return rv;
 }
 
+/* Leaves as the disk has them. */
+static int leaves_read(const struct shard_file *f,
+                       uint64_t first,
+                       uint64_t count,
+                       uint8_t *mem)
+{
+    int rv = ERR_IO;
+
+    errno = EINVAL;
+    if (f->direct_fd >= 0 && (uintptr_t)mem % LEAF_SIZE == 0) {
+        rv = file_read_at(f->direct_fd, first * LEAF_SIZE, mem,
+                          (size_t)count * LEAF_SIZE);
+    }
+    /* Some file systems have an alignment of their own. */
+    return rv == ERR_IO && errno == EINVAL
+               ? file_read_at(f->fd, first * LEAF_SIZE, mem,
+                              (size_t)count * LEAF_SIZE)
+               : rv;
+}
+
 /* Check |groups| whole groups that lie at |mem|: by their sums, and where those
  * do not vouch for them by their hashes. */
 static int groups_check(const struct shard_file *f,
@@ -92,7 +112,7 @@ static int read_some(const struct shard_file *f,
 
     if (at >= covered) {
         *took = left;
-        rv = file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)left * LEAF_SIZE);
+        rv = leaves_read(f, at, left, mem);
         return rv == OK ? tail_check(f, at, (size_t)left, mem) : rv;
     }
     if (skip == 0 && left >= SHARD_TREE_GROUP) {
@@ -102,13 +122,11 @@ static int read_some(const struct shard_file *f,
             SHARD_TREE_GROUP;
 
         *took = groups * SHARD_TREE_GROUP;
-        rv =
-            file_read_at(f->fd, at * LEAF_SIZE, mem, (size_t)*took * LEAF_SIZE);
+        rv = leaves_read(f, at, *took, mem);
         return rv == OK ? groups_check(f, group, groups, mem) : rv;
     }
     *took = SHARD_TREE_GROUP - skip < left ? SHARD_TREE_GROUP - skip : left;
-    rv = file_read_at(f->fd, group * SHARD_TREE_GROUP * LEAF_SIZE, scratch,
-                      SHARD_FILE_SCRATCH_SIZE);
+    rv = leaves_read(f, group * SHARD_TREE_GROUP, SHARD_TREE_GROUP, scratch);
     if (rv == OK) {
         rv = groups_check(f, group, 1, scratch);
     }

@@ -66,7 +66,8 @@ struct shard_work *work_new(struct shard_jobs *js,
     w->work.data = w;
     w->still_ms = uv_now(jobs_config(js)->loop);
     w->folder = volume_shard_path(w->volume, &spec->deposit_id, spec->index);
-    w->scratch = reads ? malloc(SHARD_FILE_SCRATCH_SIZE) : NULL;
+    w->scratch =
+        reads ? aligned_alloc(LEAF_SIZE, SHARD_FILE_SCRATCH_SIZE) : NULL;
     if (w->folder == NULL || (reads && w->scratch == NULL) ||
         !buffers_make(w, buffers_for(spec->type))) {
         work_free(w);
