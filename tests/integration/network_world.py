@@ -336,6 +336,9 @@ class Network:
         return max(sizes) // SEGMENT_RECORD
 
     def deposit_said(self):
+        """What all deposits of deposit_start() have said so far."""
+        if not os.path.exists(self.path("deposit.log")):
+            return ""
         with open(self.path("deposit.log"), errors="replace") as f:
             return f.read()
 
