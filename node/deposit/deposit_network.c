@@ -296,56 +296,65 @@ static int client_begin(struct network *w)
 /* --- What people see ---------------------------------------------------------
  */
 
-static void count(const struct network *w,
-                  unsigned *receipts,
-                  unsigned *acknowledgements,
-                  unsigned *accepted)
+struct counts {
+    unsigned accepted, receipts, acknowledgements;
+};
+
+static struct counts count(const struct network *w)
 {
-    *receipts = *acknowledgements = *accepted = 0;
+    struct counts c = {0};
+
     for (uint16_t i = 0; i < w->d.journal.plan->n; i++) {
         struct depositor_column column;
 
         depositor_column(w->machine, i, &column);
-        *receipts += column.receipt ? 1 : 0;
-        *acknowledgements += column.acknowledged ? 1 : 0;
-        *accepted += column.accepted ? 1 : 0;
+        c.accepted += column.accepted ? 1 : 0;
+        c.receipts += column.receipt ? 1 : 0;
+        c.acknowledgements += column.acknowledged ? 1 : 0;
     }
+    return c;
 }
 
 static void phase_tell(const struct network *w)
 {
+    const struct counts c = count(w);
     unsigned n = w->d.journal.plan->n;
-    unsigned receipts;
-    unsigned acks;
-    unsigned accepted;
 
-    count(w, &receipts, &acks, &accepted);
     switch (w->shown) {
     case DEPOSITOR_OFFERING:
         cli_note(w->d.c, "offering the shards to %u stewards", n);
         break;
     case DEPOSITOR_SEALING:
-        cli_note(w->d.c, "%u of %u stewards accepted", accepted, n);
+        cli_note(w->d.c, "%u of %u stewards accepted", c.accepted, n);
         break;
     case DEPOSITOR_PUBLISHING:
         cli_note(w->d.c, "the manifest is published; waiting for receipts");
         break;
     case DEPOSITOR_FILLING:
         cli_note(w->d.c, "%u of %u receipts; filling in for the others",
-                 receipts, n);
+                 c.receipts, n);
         break;
     case DEPOSITOR_DEALING:
         cli_note(w->d.c,
-                 w->verified == 0
-                     ? "%u of %u receipts; dealing the key shares and reading "
-                       "back"
-                     : "%u of %u custodians acknowledged; waiting for the "
-                       "others",
-                 w->verified == 0 ? receipts : acks, n);
+                 "%u of %u receipts; dealing the key shares and reading back",
+                 c.receipts, n);
         break;
     case DEPOSITOR_DONE:
     case DEPOSITOR_FAILED:
         break;
+    }
+}
+
+/* What was read back is the model; is there more to wait for? */
+static void verified_tell(const struct network *w)
+{
+    unsigned acknowledged = count(w).acknowledgements;
+    unsigned n = w->d.journal.plan->n;
+
+    if (depositor_phase(w->machine) == DEPOSITOR_DEALING && acknowledged < n) {
+        cli_note(w->d.c,
+                 "%u of %u custodians acknowledged; waiting for the others",
+                 acknowledged, n);
     }
 }
 
@@ -391,6 +400,9 @@ static int network_run(struct network *w)
         if (rv == OK) {
             network_ended(w); /* To tell of the phase that asked. */
             rv = columns_job(w, &job);
+        }
+        if (rv == OK && job.type == DEPOSITOR_VERIFY) {
+            verified_tell(w);
         }
     }
     if (rv == OK && depositor_phase(w->machine) == DEPOSITOR_FAILED) {

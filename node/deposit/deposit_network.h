@@ -23,7 +23,6 @@ struct network {
     uint64_t job;              /* That is being done. */
     uint64_t verified;         /* Segments that were read back. */
     enum depositor_phase shown;
-    uint64_t shown_receipts;
 };
 
 /* Do one job of the machine and report it. OK also when it failed, which the

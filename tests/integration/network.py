@@ -667,9 +667,11 @@ class Faults(NetworkCase):
             self.assertIn(s.name, said)
         self.assertFalse(os.path.exists(self.cert))
         away[0].start_custodian()
-        made = net.deposit(model, "--patience", PATIENCE, "--certificate", self.cert)
+        before = len(net.deposit_said())
+        self.assertEqual(net.deposit_start(model, "--patience", PATIENCE, "--certificate", self.cert).wait(LIMIT), 0)
+        self.assertRegex(net.deposit_said()[before:], "[0-5] of 7 custodians acknowledged; waiting for the others")
+        made = net.verify(self.cert)
         self.assertEqual((made["receipts"], made["acknowledgements"], made["sealed"]), (7, 5, True))
-        self.assertTrue(net.verify(self.cert)["sealed"])
         net.start()
         self.restores(self.cert, tree(model))
 
