@@ -1,7 +1,8 @@
 #include "node/client/client_private.h"
 #include "tests/suite.h"
 
-/* client_wait() alone: a machine whose state is a flag, which a timer sets. */
+/* client_wait() alone: a machine whose state is a flag, which a timer sets. And
+ * a job that nothing but its cancelling ends. */
 
 static struct job job;
 static struct client *client;
@@ -104,6 +105,43 @@ static void wait_for_it(void)
     ck_assert_uint_eq(id, 0);
 }
 
+static void step_until_canceled(void *mover,
+                                const struct mover_event *ev,
+                                struct mover_out *out)
+{
+    unsigned *canceled = mover;
+
+    out->len = 0;
+    if (ev->type == MV_CANCEL) {
+        (*canceled)++;
+        mover_act(out, MV_END)->status = ERR_CANCELED;
+    }
+}
+
+static void on_cancel(uv_timer_t *handle)
+{
+    (void)handle;
+    job_cancel(&job);
+    job_cancel(&job);
+}
+
+/* Who cancels a job ends what runs, and all that would run later. */
+START_TEST(test_job_cancel)
+{
+    unsigned canceled = 0;
+    struct mover_run_config config = {.step = step_until_canceled,
+                                      .mover = &canceled,
+                                      .buffer_size = LEAF_SIZE,
+                                      .buffers_len = 1};
+
+    (void)uv_timer_start(&timer, on_cancel, 1, 0);
+    ck_assert_int_eq(job_run(&job, &config, NULL), ERR_CANCELED);
+    ck_assert_uint_eq(canceled, 1);
+    ck_assert_int_eq(job_run(&job, &config, NULL), ERR_CANCELED);
+    ck_assert_uint_eq(canceled, 1);
+}
+END_TEST
+
 /* What happens while it looks whether Ctrl-C was pressed is not slept over. */
 START_TEST(test_client_wait_sees_what_comes_at_once)
 {
@@ -138,6 +176,7 @@ Suite *suite_make(void)
     TCase *tc = tcase_create("client_wait");
 
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_job_cancel);
     tcase_add_test(tc, test_client_wait_sees_what_comes_at_once);
     tcase_add_test(tc, test_client_wait_sees_a_late_step);
     tcase_add_test(tc, test_client_wait_has_ended);

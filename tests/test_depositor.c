@@ -599,6 +599,50 @@ START_TEST(test_depositor_reads_back_while_it_deals)
 }
 END_TEST
 
+static unsigned receipts(void)
+{
+    unsigned len = 0;
+
+    for (uint16_t i = 0; i < DW_N; i++) {
+        len += column(i).receipt ? 1 : 0;
+    }
+    return len;
+}
+
+/* Who has given a receipt may be read from, though its link is down as the
+ * reading begins; links that are lost later are no end of it. */
+START_TEST(test_depositor_reads_back_from_all_with_receipts)
+{
+    begin((uint64_t)_i);
+    w.verify_held = true;
+    dw_boot(&w);
+    while (receipts() < DW_N - 1) {
+        dw_run_some(&w, 1);
+    }
+    for (uint16_t i = 0; i < DW_N; i++) {
+        if (column(i).receipt) {
+            dw_cut(&w, i);
+            break;
+        }
+    }
+    run_to(DEPOSITOR_DEALING);
+    while (w.verifies == 0) {
+        dw_run_some(&w, 1);
+    }
+    ck_assert_uint_eq(w.spec.holders, 0x7f);
+    for (uint16_t i = 0; i < DW_N; i++) {
+        dw_cut(&w, i);
+    }
+    while (acknowledgements() < DW_N) {
+        dw_run_some(&w, 1);
+    }
+    dw_verify_go(&w);
+    run_done();
+    certificate_has(0x7f, 0x7f);
+    end();
+}
+END_TEST
+
 /* Who waits for acknowledgements in vain says so while the shards are read
  * back; how that ends is of no matter then. When there are enough of them only
  * the reading is waited for. */
@@ -1245,6 +1289,8 @@ Suite *suite_make(void)
     tcase_add_loop_test(faults, test_depositor_needs_t_and_f_acknowledgements,
                         0, 2);
     tcase_add_loop_test(faults, test_depositor_reads_back_while_it_deals, 0, 8);
+    tcase_add_loop_test(faults,
+                        test_depositor_reads_back_from_all_with_receipts, 0, 8);
     tcase_add_loop_test(faults, test_depositor_does_not_read_back_for_nothing,
                         0, 8);
     tcase_add_loop_test(faults, test_depositor_closes_on_garbage, 0, 4);

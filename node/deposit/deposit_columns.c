@@ -221,10 +221,16 @@ static int job_verify(struct network *w, const struct depositor_job *job)
 {
     int rv = verify_move(w, job);
 
+    if (rv == ERR_MISMATCH) {
+        return rv; /* Whatever else is wrong. */
+    }
     if (depositor_phase(w->machine) == DEPOSITOR_FAILED) {
         return OK;
     }
-    if (rv == ERR_CANCELED || rv == ERR_MISMATCH || rv == ERR_NOMEM) {
+    if (rv == ERR_CANCELED) {
+        errmsg_set(w->d.errmsg, "interrupted; run the same command to go on");
+    }
+    if (rv == ERR_CANCELED || rv == ERR_NOMEM) {
         return rv;
     }
     client_report(w->client, w->job, rv, slice_of(NULL, 0));

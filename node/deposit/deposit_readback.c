@@ -6,6 +6,7 @@
 struct readback {
     struct depositing *d;
     uint8_t *mem;
+    bool differs; /* From the model: this is what has to be said. */
     char errmsg[ERRMSG_SIZE];
 };
 
@@ -26,6 +27,7 @@ static int readback_take(void *arg, uint64_t segment, struct slice plain)
                        "sealed; do not rely on this deposit: check memory and "
                        "disks, then start over",
                        (unsigned long long)segment);
+            r->differs = true;
             rv = ERR_MISMATCH;
         }
     }
@@ -109,6 +111,7 @@ int read_back(struct depositing *d,
     rv = recovery_run(&d->job, d->params, streams, places, len, readback_take,
                       &r, &bar, readback_prefer(d->journal.plan, streams));
     progress_end(&bar, rv == OK);
+    rv = r.differs ? ERR_MISMATCH : rv;
     if (rv != OK) {
         errmsg_set(d->errmsg, "%s",
                    r.errmsg[0] != '\0' ? r.errmsg

@@ -29,16 +29,14 @@ static int leaves_read(const struct shard_file *f,
 {
     int rv = ERR_IO;
 
-    errno = EINVAL;
     if (f->direct_fd >= 0 && (uintptr_t)mem % LEAF_SIZE == 0) {
         rv = file_read_at(f->direct_fd, first * LEAF_SIZE, mem,
                           (size_t)count * LEAF_SIZE);
     }
-    /* Some file systems have an alignment of their own. */
-    return rv == ERR_IO && errno == EINVAL
-               ? file_read_at(f->fd, first * LEAF_SIZE, mem,
-                              (size_t)count * LEAF_SIZE)
-               : rv;
+    /* Some file systems have an alignment of their own, or say no only now. */
+    return rv == ERR_IO ? file_read_at(f->fd, first * LEAF_SIZE, mem,
+                                       (size_t)count * LEAF_SIZE)
+                        : rv;
 }
 
 /* Check |groups| whole groups that lie at |mem|: by their sums, and where those

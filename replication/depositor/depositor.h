@@ -27,7 +27,8 @@
  * names who is missing and why. FILLING waits for those who are away only while
  * there would be too few without them. In DEALING the key shares go out while
  * VERIFY reads the shards; a deposit that fails for want of acknowledgements
- * does so at once, and the driver then ends the job that runs for nothing.
+ * does so at once, and the driver then ends the job that runs for nothing. A
+ * steward answers READs behind a DEAL when its custodian has answered that.
  *
  * Durable: the lab's own feed, rows 'F' of keys.h, here and nowhere else;
  * EV_START brings them (others are passed over), and where the feed stands is
@@ -72,7 +73,9 @@ enum depositor_job_type {
 struct depositor_job {
     enum depositor_job_type type;
     uint64_t columns; /* SEAL: streams that accepted; FILL: to be filled. */
-    uint64_t holders; /* FILL, VERIFY: columns that can be read. */
+    /* FILL: columns that can be read now. VERIFY: those with a receipt; k of
+     * them can be read now. */
+    uint64_t holders;
     uint64_t links[MANIFEST_SHARDS_MAX]; /* By column; 0: none. */
     /* FILL: leaves that the steward of a column holds already. */
     uint64_t leaves[MANIFEST_SHARDS_MAX];

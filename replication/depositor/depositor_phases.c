@@ -321,13 +321,12 @@ static void advance_filling(struct depositor *d, struct core_out *out)
 
 /* --- Dealing and verifying ----------------------------------------------- */
 
+/* Who is away as it begins may be asked by the time that it takes. */
 static void verify(struct depositor *d, struct core_out *out)
 {
-    uint64_t holders = holders_up(d);
-
     if (!d->verified && d->job_id == 0 &&
-        column_count(holders) >= d->config.k) {
-        depositor_job_start(d, DEPOSITOR_VERIFY, 0, holders, out);
+        column_count(holders_up(d)) >= d->config.k) {
+        depositor_job_start(d, DEPOSITOR_VERIFY, 0, receipts_of(d), out);
     }
 }
 
