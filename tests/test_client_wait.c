@@ -105,6 +105,13 @@ static void wait_for_it(void)
     ck_assert_uint_eq(id, 0);
 }
 
+static void on_cancel(uv_timer_t *handle)
+{
+    (void)handle;
+    job_cancel(&job);
+    job_cancel(&job);
+}
+
 static void step_until_canceled(void *mover,
                                 const struct mover_event *ev,
                                 struct mover_out *out)
@@ -112,17 +119,12 @@ static void step_until_canceled(void *mover,
     unsigned *canceled = mover;
 
     out->len = 0;
-    if (ev->type == MV_CANCEL) {
+    if (ev->type == MV_START) {
+        (void)uv_timer_start(&timer, on_cancel, 0, 0);
+    } else if (ev->type == MV_CANCEL) {
         (*canceled)++;
         mover_act(out, MV_END)->status = ERR_CANCELED;
     }
-}
-
-static void on_cancel(uv_timer_t *handle)
-{
-    (void)handle;
-    job_cancel(&job);
-    job_cancel(&job);
 }
 
 /* Who cancels a job ends what runs, and all that would run later. */
@@ -134,7 +136,6 @@ START_TEST(test_job_cancel)
                                       .buffer_size = LEAF_SIZE,
                                       .buffers_len = 1};
 
-    (void)uv_timer_start(&timer, on_cancel, 1, 0);
     ck_assert_int_eq(job_run(&job, &config, NULL), ERR_CANCELED);
     ck_assert_uint_eq(canceled, 1);
     ck_assert_int_eq(job_run(&job, &config, NULL), ERR_CANCELED);
