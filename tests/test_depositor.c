@@ -671,7 +671,7 @@ START_TEST(test_depositor_does_not_read_back_for_nothing)
     while (acknowledgements() < DW_N - 1) {
         dw_run_some(&w, 1);
     }
-    w.mono_ms += 3 * DW_PATIENCE;
+    w.mono_ms += (uint64_t)3 * DW_PATIENCE;
     dw_verify_go(&w);
     run_done();
     certificate_has(0x7f, 0x7e);
