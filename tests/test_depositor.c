@@ -555,14 +555,19 @@ START_TEST(test_depositor_needs_t_and_f_acknowledgements)
 }
 END_TEST
 
-static unsigned acknowledgements(void)
+struct counts {
+    unsigned receipts, acknowledgements;
+};
+
+static struct counts count(void)
 {
-    unsigned len = 0;
+    struct counts c = {0, 0};
 
     for (uint16_t i = 0; i < DW_N; i++) {
-        len += column(i).acknowledged ? 1 : 0;
+        c.receipts += column(i).receipt ? 1 : 0;
+        c.acknowledgements += column(i).acknowledged ? 1 : 0;
     }
-    return len;
+    return c;
 }
 
 /* While the shares are dealt the shards are read back, and the deposit is done
@@ -572,7 +577,7 @@ START_TEST(test_depositor_reads_back_while_it_deals)
     begin((uint64_t)_i);
     w.verify_held = true;
     dw_boot(&w);
-    while (acknowledgements() < DW_N) {
+    while (count().acknowledgements < DW_N) {
         dw_run_some(&w, 1);
     }
     ck_assert_int_eq(depositor_phase(w.d), DEPOSITOR_DEALING);
@@ -588,7 +593,7 @@ START_TEST(test_depositor_reads_back_while_it_deals)
     manner(6)->no_ack = true;
     dw_boot(&w);
     run_to(DEPOSITOR_DEALING);
-    while (w.job != 0 || acknowledgements() < DW_N - 1) {
+    while (w.job != 0 || count().acknowledgements < DW_N - 1) {
         dw_run_some(&w, 1);
     }
     ck_assert_uint_eq(w.verifies, 1);
@@ -599,16 +604,6 @@ START_TEST(test_depositor_reads_back_while_it_deals)
 }
 END_TEST
 
-static unsigned receipts(void)
-{
-    unsigned len = 0;
-
-    for (uint16_t i = 0; i < DW_N; i++) {
-        len += column(i).receipt ? 1 : 0;
-    }
-    return len;
-}
-
 /* Who has given a receipt may be read from, though its link is down as the
  * reading begins; links that are lost later are no end of it. */
 START_TEST(test_depositor_reads_back_from_all_with_receipts)
@@ -616,7 +611,7 @@ START_TEST(test_depositor_reads_back_from_all_with_receipts)
     begin((uint64_t)_i);
     w.verify_held = true;
     dw_boot(&w);
-    while (receipts() < DW_N - 1) {
+    while (count().receipts < DW_N - 1) {
         dw_run_some(&w, 1);
     }
     for (uint16_t i = 0; i < DW_N; i++) {
@@ -633,7 +628,7 @@ START_TEST(test_depositor_reads_back_from_all_with_receipts)
     for (uint16_t i = 0; i < DW_N; i++) {
         dw_cut(&w, i);
     }
-    while (acknowledgements() < DW_N) {
+    while (count().acknowledgements < DW_N) {
         dw_run_some(&w, 1);
     }
     dw_verify_go(&w);
@@ -668,7 +663,7 @@ START_TEST(test_depositor_does_not_read_back_for_nothing)
     manner(0)->no_ack = true;
     w.verify_held = true;
     dw_boot(&w);
-    while (acknowledgements() < DW_N - 1) {
+    while (count().acknowledgements < DW_N - 1) {
         dw_run_some(&w, 1);
     }
     w.mono_ms += (uint64_t)3 * DW_PATIENCE;
