@@ -171,10 +171,10 @@ static struct shard_work *link_intake(const struct shard_jobs *js,
     return w;
 }
 
-/* Did no READ of late end where this one begins? Those of a recovery go on
- * from each other, those of a sample do not. */
-static bool read_is_alone(const struct shard_jobs *js,
-                          const struct steward_job *spec)
+/* How many READs of late go before this one, each going on where the one before
+ * ended? */
+static unsigned reads_in_row(const struct shard_jobs *js,
+                             const struct steward_job *spec)
 {
     const struct shard_work *w = js->works;
 
@@ -183,7 +183,7 @@ static bool read_is_alone(const struct shard_jobs *js,
              w->spec.first_leaf + w->spec.leaves == spec->first_leaf)) {
         w = w->next;
     }
-    return w == NULL;
+    return w == NULL ? 0 : w->row + (w->row < SHARD_JOBS_ROW);
 }
 
 /* A file that is open from the last READ, or NULL. */
@@ -285,17 +285,17 @@ void shard_jobs_start(struct shard_jobs *js, uint64_t job, struct slice bytes)
 {
     struct steward_job spec;
     struct shard_work *w = NULL;
-    bool alone = false;
+    unsigned row = 0;
     int status = steward_job_decode(&spec, bytes);
 
     assert(job != 0 && !js->closing);
     jobs_enter(js);
     if (status == OK) {
-        alone = read_is_alone(js, &spec);
+        row = reads_in_row(js, &spec);
         w = job_work(js, &spec, &status);
     }
     if (w != NULL) {
-        w->alone = alone;
+        w->row = row;
         job_start(js, job, &spec, w);
     } else {
         js->config.on_report(js->config.arg, job, status, slice_of(NULL, 0));

@@ -27,14 +27,16 @@
  * the link of the READ is closed. While there are places nobody is ended: a lab
  * may have to wait for its model, or for other stewards.
  *
- * A READ that goes on where another of late ended is served through the page
- * cache, which reads ahead; one that stands alone, as samples do, past it.
+ * A READ that goes on where others of late ended, SHARD_JOBS_ROW in a row, is
+ * served through the page cache, which reads ahead. Samples are read past it:
+ * they stand alone, or have a neighbour by chance.
  *
  * Everything runs on the thread of the loop. */
 
 #define SHARD_JOBS_BUFFERS  3U
 #define SHARD_JOBS_MAX      56U
 #define SHARD_JOBS_RESTING  16U /* Files that stay open after a READ. */
+#define SHARD_JOBS_ROW      2U
 #define SHARD_JOBS_STILL_MS 300000U
 
 struct shard_jobs;

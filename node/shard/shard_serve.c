@@ -19,7 +19,7 @@ static int prove_execute(struct shard_work *w, const struct work_call *call)
         }
     }
     if (rv == OK) {
-        shard_file_read_direct(&w->file, call->alone);
+        shard_file_read_direct(&w->file, call->direct);
         rv = shard_file_prove(&w->file, call->first_leaf, call->leaves,
                               w->proof, MERKLE_RUN_NODES_MAX, &w->proof_len);
         if (rv != OK) {
@@ -50,7 +50,7 @@ void serve_start(struct shard_work *w)
     call->shard_size = w->spec.size;
     call->first_leaf = w->spec.first_leaf;
     call->leaves = w->spec.leaves;
-    call->alone = w->alone;
+    call->direct = w->row < SHARD_JOBS_ROW;
 }
 
 /* A file that is in order stays open: who reads one cell reads the next. */

@@ -38,7 +38,7 @@ struct work_call {
     uint64_t shard_size;         /* OPEN, CUT: the most; SEAL, PROVE */
     struct digest root;          /* SEAL, PROVE */
     uint64_t first_leaf, leaves; /* PROVE, READ */
-    bool alone;                  /* PROVE */
+    bool direct;                 /* PROVE: past the page cache. */
     uint8_t *manifest;           /* SEAL: kept beside the shard. */
     size_t manifest_size;
     int status;
@@ -88,7 +88,7 @@ struct shard_work {
     /* Serving. */
     struct digest proof[MERKLE_RUN_NODES_MAX];
     size_t proof_len;
-    bool alone;      /* No READ of late ended where this one begins. */
+    unsigned row;    /* READs before this, each going on where one ended. */
     uint64_t served; /* Leaves sent. */
     size_t ready;    /* Leaves in buffers[0] that wait to be sent. */
     uint8_t *scratch;
