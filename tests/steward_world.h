@@ -155,7 +155,8 @@ size_t world_sign(const struct world *w,
                   struct slice request,
                   uint8_t sig[1024]);
 
-/* Deliver until nothing is left that does not wait for a clock. */
+/* Deliver until nothing is left that does not wait for a clock; what is to be
+ * passed on a little later is passed on then, and no clock moves for it. */
 void world_run(struct world *w);
 /* Deliver at most |n| things. */
 void world_run_some(struct world *w, unsigned n);

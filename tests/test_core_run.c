@@ -97,6 +97,7 @@ static void disk_answer_commit(void)
 
         disk.commits++;
         if (w->ops_len > 0) {
+            ck_assert_uint_gt(u32be_load(w->ops[0].key.data + 1), disk.durable);
             disk.durable = u32be_load(w->ops[0].key.data + 1);
         }
         w->on_done(w, OK);
@@ -471,6 +472,95 @@ START_TEST(test_core_run_step_without_batch_waits_its_turn)
 }
 END_TEST
 
+static void turn_some(void)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+}
+
+/* What nobody waits for goes with what somebody waits for, and before it. */
+START_TEST(test_core_run_steps_without_acts_are_gathered)
+{
+    start();
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    ck_assert_int_eq(feed(DO_BATCH | DO_NOW), OK);
+    ck_assert_ptr_null(disk.queue);
+    ck_assert(!core_run_is_idle(toy.run));
+    ck_assert_int_eq(feed(DO_BATCH | DO_HELD), OK);
+    ck_assert_ptr_nonnull(disk.queue);
+    turn_some();
+    ck_assert_uint_eq(disk.commits, 3);
+    ck_assert_uint_eq(toy.log_len, 3);
+    ck_assert(core_run_is_idle(toy.run));
+    finish();
+}
+END_TEST
+
+/* An action may speak of what was gathered, also without a batch. */
+START_TEST(test_core_run_what_is_gathered_comes_first)
+{
+    start();
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    ck_assert_int_eq(feed(DO_HELD), OK);
+    ck_assert_uint_eq(toy.log_len, 0);
+    turn_some();
+    ck_assert_uint_eq(disk.durable, 1);
+    ck_assert_uint_eq(toy.log_len, 2);
+    finish();
+}
+END_TEST
+
+/* It does not wait for ever, nor without bound. */
+START_TEST(test_core_run_gathers_for_a_while)
+{
+    start();
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    turn();
+    ck_assert_uint_eq(disk.durable, 1);
+    ck_assert(core_run_is_idle(toy.run));
+    disk.stuck = true;
+    for (unsigned i = 0; i < CORE_RUN_STEPS_MAX - 1; i++) {
+        ck_assert_int_eq(feed(DO_BATCH), OK);
+    }
+    ck_assert_ptr_null(disk.queue);
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    ck_assert_ptr_nonnull(disk.queue);
+    disk.stuck = false;
+    disk_wake();
+    turn();
+    ck_assert_uint_eq(disk.durable, CORE_RUN_STEPS_MAX + 1);
+    finish();
+}
+END_TEST
+
+/* Who ends has written what was gathered. */
+START_TEST(test_core_run_close_writes_what_is_gathered)
+{
+    start();
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    finish();
+    ck_assert_uint_eq(disk.durable, 2);
+}
+END_TEST
+
+/* A full disk: what was gathered does not overtake what is tried again. */
+START_TEST(test_core_run_full_disk_keeps_what_is_gathered)
+{
+    start();
+    disk.fail_at = 1;
+    disk.fail_status = ERR_FULL;
+    ck_assert_int_eq(feed(DO_BATCH | DO_HELD), OK);
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    turn(); /* disk_answer_commit() checks the order. */
+    ck_assert_int_eq(disk.fail_at, 0);
+    ck_assert_uint_eq(disk.durable, 2);
+    ck_assert_uint_eq(toy.log_len, 2);
+    finish();
+}
+END_TEST
+
 /* Whatever steps there are and however slow the disk is, order holds; the rule
  * is checked in on_act(). The loop index is the seed. */
 START_TEST(test_core_run_any_history)
@@ -747,6 +837,11 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_core_run_step_without_batch_acts_at_once);
     tcase_add_test(tc, test_core_run_held_waits_and_now_does_not);
     tcase_add_test(tc, test_core_run_step_without_batch_waits_its_turn);
+    tcase_add_test(tc, test_core_run_steps_without_acts_are_gathered);
+    tcase_add_test(tc, test_core_run_what_is_gathered_comes_first);
+    tcase_add_test(tc, test_core_run_gathers_for_a_while);
+    tcase_add_test(tc, test_core_run_close_writes_what_is_gathered);
+    tcase_add_test(tc, test_core_run_full_disk_keeps_what_is_gathered);
     tcase_add_loop_test(tc, test_core_run_any_history, 0, 30);
     tcase_add_test(tc, test_core_run_events_from_actions_wait);
     tcase_add_test(tc, test_core_run_failed_sync_halts);

@@ -1381,12 +1381,14 @@ START_TEST(test_shard_jobs_reads_ahead_of_who_reads_on)
     read_and_verify(6, 496, 64);
     ck_assert_uint_eq(leaves_cached(fd), 0);
     read_and_verify(7, 560, 64);
+    ck_assert_uint_eq(leaves_cached(fd), 0);
+    read_and_verify(8, 624, 64);
     ck_assert_uint_ge(leaves_cached(fd), 64);
     do {
         /* What is still being read ahead stays. */
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     } while (leaves_cached(fd) > 0);
-    read_and_verify(8, 1200, 48);
+    read_and_verify(9, 1200, 48);
     ck_assert_uint_eq(leaves_cached(fd), 0);
     close(fd);
 }

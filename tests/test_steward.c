@@ -29,6 +29,7 @@ static void on_link(struct world *world, unsigned member, uint64_t id, bool up)
 static bool silent;                /* Answers no WANT. */
 static struct message_want wanted; /* The last one. */
 static unsigned wants, heads;
+static unsigned pushes, pushed; /* Messages of ENTRIES, and those in them. */
 
 static void on_message(struct world *world,
                        unsigned member,
@@ -40,6 +41,10 @@ static void on_message(struct world *world,
         wants++;
     }
     heads += m->type == MESSAGE_HEADS ? 1U : 0U;
+    if (m->type == MESSAGE_ENTRIES) {
+        pushes++;
+        pushed += (unsigned)m->u.entries.len;
+    }
     if (!silent) {
         test_feed_serve(&feeds[member], world, member, link, m);
     }
@@ -56,6 +61,7 @@ static void start_seed(uint64_t seed, unsigned stewards)
     test_feed_init(&branch, &w, LAB, 0);
     silent = false;
     wants = heads = 0;
+    pushes = pushed = 0;
 }
 
 static void start(void)
@@ -209,6 +215,57 @@ START_TEST(test_steward_pushes)
     test_feed_say(&feeds[LAB], &w, LAB, link, 0, 1);
     world_run(&w);
     ck_assert_uint_eq(has(2, LAB), 1);
+    stop();
+}
+END_TEST
+
+/* What others say is passed on together, a little later; not to who said it. */
+START_TEST(test_steward_passes_on_together)
+{
+    uint64_t link;
+
+    start();
+    link = world_connect(&w, LAB, 0);
+    (void)world_connect(&w, OTHER, 0);
+    world_run(&w);
+    for (unsigned i = 0; i < 5; i++) {
+        append(LAB, "something");
+        test_feed_say(&feeds[LAB], &w, LAB, link, i, 1);
+    }
+    while (w.nodes[0].s->relay.len < 5) {
+        world_run_some(&w, 1);
+    }
+    ck_assert_uint_eq(w.nodes[0].s->relay.due_ms, w.mono_ms + STEWARD_RELAY_MS);
+    ck_assert_uint_eq(pushes, 0);
+    world_run(&w);
+    ck_assert_uint_eq(pushes, 1);
+    ck_assert_uint_eq(pushed, 5);
+    ck_assert_uint_eq(w.nodes[0].s->relay.len, 0);
+    world_pass(&w, STEWARD_RELAY_MS);
+    ck_assert_uint_eq(pushes, 1);
+    stop();
+}
+END_TEST
+
+/* What does not fit beside what waits is not lost: that goes first. */
+START_TEST(test_steward_passes_on_what_does_not_fit)
+{
+    static uint8_t payload[FEED_PAYLOAD_MAX];
+    uint64_t link;
+
+    start();
+    link = world_connect(&w, LAB, 0);
+    (void)world_connect(&w, OTHER, 0);
+    world_run(&w);
+    for (unsigned i = 0; i < 6; i++) {
+        test_feed_append(&feeds[LAB], &w.keys[LAB], FEED_REQUEST,
+                         slice_of(payload, i % 2 == 0 ? sizeof(payload) : 100));
+        test_feed_say(&feeds[LAB], &w, LAB, link, i, 1);
+    }
+    world_run(&w);
+    ck_assert_uint_gt(pushes, 1);
+    ck_assert_uint_lt(pushes, 6);
+    ck_assert_uint_eq(pushed, 6);
     stop();
 }
 END_TEST
@@ -1374,6 +1431,8 @@ Suite *suite_make(void)
     tcase_add_loop_test(tc, test_steward_feeds_converge, 0, 16);
     tcase_add_test(tc, test_steward_catches_up);
     tcase_add_test(tc, test_steward_pushes);
+    tcase_add_test(tc, test_steward_passes_on_together);
+    tcase_add_test(tc, test_steward_passes_on_what_does_not_fit);
     tcase_add_test(tc, test_steward_checks_no_entry_twice);
     tcase_add_test(tc, test_steward_pushes_to_the_newest_link);
     tcase_add_test(tc, test_steward_asks_for_what_is_missing);

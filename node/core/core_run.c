@@ -56,6 +56,7 @@ void core_run_halt(struct core_run *run, const char *text)
     run->halted = true;
     uv_timer_stop(&run->wake);
     uv_timer_stop(&run->retry);
+    uv_timer_stop(&run->gather);
     run->config.on_halt(run->config.arg, text);
 }
 
@@ -233,12 +234,14 @@ int core_run_start(struct core_run **out, const struct core_run_config *config)
     run->events_end = &run->events;
     run->reads_end = &run->reads;
     if (uv_timer_init(config->loop, &run->wake) != 0 ||
-        uv_timer_init(config->loop, &run->retry) != 0) {
+        uv_timer_init(config->loop, &run->retry) != 0 ||
+        uv_timer_init(config->loop, &run->gather) != 0) {
         abort(); /* Cannot fail. */
     }
     run->wake.data = run;
     run->retry.data = run;
-    run->handles = 2;
+    run->gather.data = run;
+    run->handles = 3;
     run_start_reads(run);
     *out = run;
     return OK;
@@ -247,9 +250,11 @@ int core_run_start(struct core_run **out, const struct core_run_config *config)
 void core_run_close(struct core_run *run, void (*closed)(void *arg), void *arg)
 {
     assert(!run->closing);
+    core_run_commit(run);
     run->closing = true;
     run->closed = closed;
     run->closed_arg = arg;
     uv_close((uv_handle_t *)&run->wake, run_on_handle_closed);
     uv_close((uv_handle_t *)&run->retry, run_on_handle_closed);
+    uv_close((uv_handle_t *)&run->gather, run_on_handle_closed);
 }

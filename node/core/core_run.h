@@ -15,6 +15,11 @@
  * before it too, since it may speak of what they decided. Actions marked |now|
  * wait for nothing.
  *
+ * For a step that holds no action nobody waits: its batch goes to the store
+ * with the next for which somebody does, or CORE_RUN_GATHER_MS later, so that
+ * they share a sync. A power cut in between is as if it had come before the
+ * step.
+ *
  * The machine starts with EV_START pages of the rows under the prefixes of the
  * configuration; other events wait until it has seen the last page. ACT_READ is
  * answered here, with EV_ROWS pages in the order of the requests, one page in
@@ -46,6 +51,7 @@
 #define CORE_RUN_READS_MAX       64U
 #define CORE_RUN_STARTS_MAX      8U
 #define CORE_RUN_RETRY_MS        1000U
+#define CORE_RUN_GATHER_MS       50U
 
 struct core_run;
 
@@ -102,8 +108,9 @@ MUST_CHECK int core_run_feed(struct core_run *run, const struct core_event *ev);
 bool core_run_is_idle(const struct core_run *run);
 
 /* Stop: no more events, no more actions, those held included; a machine starts
- * again from what is durable. |closed| (may be NULL) runs once, when the store
- * has answered what it still had; then the run is gone. */
+ * again from what is durable. What was gathered is still written. |closed| (may
+ * be NULL) runs once, when the store has answered what it still had; then the
+ * run is gone. */
 void core_run_close(struct core_run *run, void (*closed)(void *arg), void *arg);
 
 #endif /* CAIRN_NODE_CORE_RUN_H */

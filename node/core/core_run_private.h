@@ -71,15 +71,16 @@ struct held_read *held_read_new(enum core_event_type type,
  * The bounds are those of core_run.h. */
 struct core_run {
     struct core_run_config config;
-    uv_timer_t wake, retry;
+    uv_timer_t wake, retry, gather;
     bool wake_due; /* The machine's time has come. */
     bool started;  /* It has had its rows. */
     bool busy;     /* In a step, or carrying out actions. */
     bool halted, closing;
 
     /* Steps that are not durable yet, oldest first, and how many of them the
-     * store has. */
-    struct held_step *steps, **steps_end;
+     * store has. Those from |gathered| on nobody waits for: they are kept from
+     * it for a while. */
+    struct held_step *steps, **steps_end, *gathered;
     size_t steps_len, steps_size, in_store;
     bool steps_full; /* The store had no room for the first. */
     bool behind;     /* Too many; stays until half are gone. */
@@ -121,6 +122,8 @@ void core_run_maybe_free(struct core_run *run);
 
 /* Step the machine with |ev|, carry out what is for now, hold the rest. */
 void core_run_do_step(struct core_run *run, struct core_event ev);
+/* To the store with what was gathered, unless that is full or failed. */
+void core_run_commit(struct core_run *run);
 /* Try again later what the disk had no room for. */
 void core_run_retry_later(struct core_run *run);
 

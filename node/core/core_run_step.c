@@ -64,14 +64,34 @@ static void step_commit(struct core_run *run, struct held_step *h)
     store_commit(run->config.store, &h->write);
 }
 
+static void steps_commit(struct core_run *run, struct held_step *first)
+{
+    run->gathered = NULL;
+    uv_timer_stop(&run->gather);
+    for (struct held_step *h = first; h != NULL; h = h->next) {
+        step_commit(run, h);
+    }
+}
+
+void core_run_commit(struct core_run *run)
+{
+    /* While the disk is full, what was gathered stays behind what waits. */
+    if (!run->halted && !run->steps_full) {
+        steps_commit(run, run->gathered);
+    }
+}
+
+static void on_gather(uv_timer_t *timer)
+{
+    core_run_commit(timer->data);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct core_run *run = timer->data;
 
     if (run->steps_full && run->in_store == 0) {
-        for (struct held_step *h = run->steps; h != NULL; h = h->next) {
-            step_commit(run, h);
-        }
+        steps_commit(run, run->steps);
     }
     core_run_read_next(run);
 }
@@ -96,7 +116,14 @@ static void step_hold(struct core_run *run)
         run->steps_size >= CORE_RUN_BYTES_MAX) {
         run->behind = true;
     }
-    step_commit(run, h);
+    if (run->gathered == NULL) {
+        run->gathered = h;
+    }
+    if (h->acts_len > 0 || run->behind) {
+        core_run_commit(run);
+    } else if (!uv_is_active((uv_handle_t *)&run->gather)) {
+        (void)uv_timer_start(&run->gather, on_gather, CORE_RUN_GATHER_MS, 0);
+    }
 }
 
 /* The oldest step is durable: what it says may be said. */

@@ -29,14 +29,14 @@
  *
  * A READ that goes on where others of late ended, SHARD_JOBS_ROW in a row, is
  * served through the page cache, which reads ahead. Samples are read past it:
- * they stand alone, or have a neighbour by chance.
+ * they stand alone, or have neighbours by chance.
  *
  * Everything runs on the thread of the loop. */
 
 #define SHARD_JOBS_BUFFERS  3U
 #define SHARD_JOBS_MAX      56U
 #define SHARD_JOBS_RESTING  16U /* Files that stay open after a READ. */
-#define SHARD_JOBS_ROW      2U
+#define SHARD_JOBS_ROW      3U
 #define SHARD_JOBS_STILL_MS 300000U
 
 struct shard_jobs;

@@ -136,6 +136,10 @@ static void on_wake(struct steward *s, struct core_out *out)
     if (steward_wants_expire(s, out) || steward_recipients_expire(s, out)) {
         return;
     }
+    if (s->relay.due_ms != 0 && s->mono_ms >= s->relay.due_ms) {
+        steward_relay_say(s, out);
+        return;
+    }
     s->desk_next = !s->desk_next;
     if (s->desk_next && steward_desk_has_work(s)) {
         steward_desk_work(s, out);
@@ -259,6 +263,9 @@ static uint64_t wake_of(struct steward *s)
     }
     if (s->again_ms != 0) {
         at = earlier(at, s->again_ms);
+    }
+    if (s->relay.due_ms != 0) {
+        at = earlier(at, s->relay.due_ms);
     }
     if (release_waits(s)) {
         at = earlier(at, s->custody.again_ms);

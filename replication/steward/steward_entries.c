@@ -2,6 +2,7 @@
 #include "replication/steward/steward_feeds.h"
 #include "replication/steward/steward_links.h"
 #include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_relay.h"
 #include "replication/steward/steward_rows.h"
 #include "replication/steward/steward_shards.h"
 #include "replication/steward/steward_state.h"
@@ -353,22 +354,23 @@ void steward_entries_apply(struct steward *s,
                            struct steward_link *l,
                            struct core_out *out)
 {
-    struct slice news[STEWARD_APPLY_MAX];
     enum take take = TAKE_SKIP;
     size_t news_len = 0;
     int rv = entries_open(s, l);
 
     assert(rv == OK);
+    if (!steward_relay_has_room(s, l->inbox->size, s->in.u.entries.len)) {
+        steward_relay_say(s, out);
+        return; /* The link's turn comes again. */
+    }
     while (l->at < s->in.u.entries.len && news_len < STEWARD_APPLY_MAX &&
            !s->costly && (take == TAKE_SKIP || take == TAKE_NEW)) {
         take = entry_take(s, l, out);
         if (take == TAKE_NEW) {
-            news[news_len++] = s->in.u.entries.entries[l->at];
+            steward_relay_add(s, s->in.u.entries.entries[l->at], l->member);
+            news_len++;
         }
         l->at += take == TAKE_WAIT ? 0 : 1;
-    }
-    if (news_len > 0) {
-        steward_push(s, news, news_len, l->member, out);
     }
     if (take == TAKE_WRONG) {
         entries_refuse(s, l, ERR_MISMATCH,

@@ -7,6 +7,7 @@
 #include "replication/steward/steward_feeds.h"
 #include "replication/steward/steward_links.h"
 #include "replication/steward/steward_quotas.h"
+#include "replication/steward/steward_relay.h"
 #include "replication/steward/steward_releases.h"
 #include "replication/steward/steward_shards.h"
 #include "replication/steward/steward_sync.h"
@@ -55,6 +56,7 @@ struct steward {
     uint64_t expiry_ms;
     uint64_t again_ms; /* Feeds that were too fast are looked at again; or 0. */
 
+    struct steward_relay relay;
     struct steward_link links[STEWARD_LINKS_MAX];
     uint32_t turn;
     size_t inbox_bytes;
