@@ -270,6 +270,57 @@ START_TEST(test_steward_passes_on_what_does_not_fit)
 }
 END_TEST
 
+static size_t entries_size(const struct test_feed *f, size_t len)
+{
+    static struct message m;
+    static uint8_t bytes[MESSAGE_SIZE_MAX];
+    size_t size = 0;
+
+    m.type = MESSAGE_ENTRIES;
+    m.u.entries.len = len;
+    for (size_t i = 0; i < len; i++) {
+        m.u.entries.entries[i] = test_feed_entry(f, i);
+    }
+    ck_assert_int_eq(message_encode(&m, bytes, sizeof(bytes), &size), OK);
+    return size;
+}
+
+/* Sixteen entries whose message would be two bytes too long, one, or just fits:
+ * their number takes more bytes than that of fifteen. */
+START_TEST(test_steward_passes_on_what_just_fits)
+{
+    static uint8_t payload[FEED_PAYLOAD_MAX];
+    size_t last = 20000;
+    uint64_t link;
+
+    start();
+    for (unsigned i = 0; i < 15; i++) {
+        test_feed_append(&feeds[LAB], &w.keys[LAB], FEED_REQUEST,
+                         slice_of(payload, 2000));
+        test_feed_append(&branch, &w.keys[LAB], FEED_REQUEST,
+                         slice_of(payload, 2000));
+    }
+    test_feed_append(&branch, &w.keys[LAB], FEED_REQUEST,
+                     slice_of(payload, last));
+    last += MESSAGE_SIZE_MAX + 2 - (size_t)_i - entries_size(&branch, 16);
+    test_feed_append(&feeds[LAB], &w.keys[LAB], FEED_REQUEST,
+                     slice_of(payload, last));
+    link = world_connect(&w, LAB, 0);
+    silent = true;
+    (void)world_connect(&w, OTHER, 0);
+    world_run_some(&w, 100);
+    test_feed_say(&feeds[LAB], &w, LAB, link, 0, 15);
+    while (w.nodes[0].s->relay.len < 15) {
+        world_run_some(&w, 1);
+    }
+    test_feed_say(&feeds[LAB], &w, LAB, link, 15, 1);
+    world_run(&w);
+    ck_assert_uint_eq(pushed, 16);
+    ck_assert_uint_eq(pushes, _i < 2 ? 2 : 1);
+    stop();
+}
+END_TEST
+
 /* What comes again from other sides costs no signature. */
 START_TEST(test_steward_checks_no_entry_twice)
 {
@@ -1433,6 +1484,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_steward_pushes);
     tcase_add_test(tc, test_steward_passes_on_together);
     tcase_add_test(tc, test_steward_passes_on_what_does_not_fit);
+    tcase_add_loop_test(tc, test_steward_passes_on_what_just_fits, 0, 3);
     tcase_add_test(tc, test_steward_checks_no_entry_twice);
     tcase_add_test(tc, test_steward_pushes_to_the_newest_link);
     tcase_add_test(tc, test_steward_asks_for_what_is_missing);
