@@ -1180,6 +1180,18 @@ static bool sync_one(struct world *w, unsigned node)
     return true;
 }
 
+static bool relay_due(struct world *w, unsigned node)
+{
+    struct world_node *n = &w->nodes[node];
+
+    if (n->s == NULL || n->s->relay.due_ms == 0) {
+        return false;
+    }
+    n->s->relay.due_ms = w->mono_ms;
+    n->wake_ms = w->mono_ms;
+    return true;
+}
+
 static void trouble(struct world *w)
 {
     if (w->crash_one_in > 0 && rng_below(&w->rng, w->crash_one_in) == 0) {
@@ -1188,6 +1200,9 @@ static void trouble(struct world *w)
     if (w->cut_one_in > 0 && w->links_len > 0 &&
         rng_below(&w->rng, w->cut_one_in) == 0) {
         world_cut(w, 1 + rng_below(&w->rng, w->links_len));
+    }
+    if (w->crash_one_in + w->cut_one_in > 0 && rng_below(&w->rng, 20) == 0) {
+        (void)relay_due(w, (unsigned)rng_below(&w->rng, w->stewards));
     }
 }
 
@@ -1217,13 +1232,7 @@ static bool relay_passes(struct world *w)
     bool passes = false;
 
     for (unsigned i = 0; i < w->stewards; i++) {
-        struct world_node *n = &w->nodes[i];
-
-        if (n->s != NULL && n->s->relay.due_ms != 0) {
-            n->s->relay.due_ms = w->mono_ms;
-            n->wake_ms = w->mono_ms;
-            passes = true;
-        }
+        passes = relay_due(w, i) || passes;
     }
     return passes;
 }

@@ -520,7 +520,7 @@ START_TEST(test_core_run_gathers_for_a_while)
     ck_assert_uint_eq(disk.durable, 1);
     ck_assert(core_run_is_idle(toy.run));
     disk.stuck = true;
-    for (unsigned i = 0; i < CORE_RUN_STEPS_MAX - 1; i++) {
+    for (unsigned i = 0; i < CORE_RUN_STEPS_MAX / 2 - 1; i++) {
         ck_assert_int_eq(feed(DO_BATCH), OK);
     }
     ck_assert_ptr_null(disk.queue);
@@ -529,7 +529,7 @@ START_TEST(test_core_run_gathers_for_a_while)
     disk.stuck = false;
     disk_wake();
     turn();
-    ck_assert_uint_eq(disk.durable, CORE_RUN_STEPS_MAX + 1);
+    ck_assert_uint_eq(disk.durable, CORE_RUN_STEPS_MAX / 2 + 1);
     finish();
 }
 END_TEST
@@ -558,6 +558,29 @@ START_TEST(test_core_run_full_disk_keeps_what_is_gathered)
     ck_assert_uint_eq(disk.durable, 2);
     ck_assert_uint_eq(toy.log_len, 2);
     finish();
+}
+END_TEST
+
+/* Who ends while the disk is full, or halts, leaves it: what goes before it is
+ * not there either. */
+START_TEST(test_core_run_what_is_gathered_may_go)
+{
+    start();
+    disk.fail_at = 1;
+    disk.fail_status = _i == 0 ? ERR_FULL : ERR_IO;
+    ck_assert_int_eq(feed(DO_BATCH | DO_HELD), OK);
+    ck_assert_int_eq(feed(DO_BATCH), OK);
+    while (disk.commits == 0) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    if (_i == 1) {
+        turn();
+        ck_assert_uint_eq(toy.halts, 1);
+    }
+    finish();
+    ck_assert_uint_eq(disk.commits, 1);
+    ck_assert_uint_eq(disk.durable, 0);
+    ck_assert_uint_eq(toy.log_len, 0);
 }
 END_TEST
 
@@ -842,6 +865,7 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_core_run_gathers_for_a_while);
     tcase_add_test(tc, test_core_run_close_writes_what_is_gathered);
     tcase_add_test(tc, test_core_run_full_disk_keeps_what_is_gathered);
+    tcase_add_loop_test(tc, test_core_run_what_is_gathered_may_go, 0, 2);
     tcase_add_loop_test(tc, test_core_run_any_history, 0, 30);
     tcase_add_test(tc, test_core_run_events_from_actions_wait);
     tcase_add_test(tc, test_core_run_failed_sync_halts);

@@ -1355,8 +1355,9 @@ static size_t leaves_cached(int fd)
     return len;
 }
 
-/* A READ that goes on where another ended is read ahead of; what stands alone,
- * as samples do, is read as it was asked for, and leaves nothing behind. */
+/* Who reads on and on is read ahead for; what stands alone or has a few
+ * neighbours, as samples do, is read as it was asked for, and leaves nothing
+ * behind. */
 START_TEST(test_shard_jobs_reads_ahead_of_who_reads_on)
 {
     int direct;

@@ -236,6 +236,8 @@ START_TEST(test_steward_passes_on_together)
         world_run_some(&w, 1);
     }
     ck_assert_uint_eq(w.nodes[0].s->relay.due_ms, w.mono_ms + STEWARD_RELAY_MS);
+    ck_assert_uint_gt(w.nodes[0].wake_ms, 0);
+    ck_assert_uint_le(w.nodes[0].wake_ms, w.nodes[0].s->relay.due_ms);
     ck_assert_uint_eq(pushes, 0);
     world_run(&w);
     ck_assert_uint_eq(pushes, 1);
@@ -243,6 +245,50 @@ START_TEST(test_steward_passes_on_together)
     ck_assert_uint_eq(w.nodes[0].s->relay.len, 0);
     world_pass(&w, STEWARD_RELAY_MS);
     ck_assert_uint_eq(pushes, 1);
+    stop();
+}
+END_TEST
+
+/* What came from several goes to them, too: each lacks what the other said. */
+START_TEST(test_steward_passes_on_to_several)
+{
+    uint64_t lab, other;
+
+    start();
+    lab = world_connect(&w, LAB, 0);
+    other = world_connect(&w, OTHER, 0);
+    (void)world_connect(&w, AUDITOR, 0);
+    world_run(&w);
+    append(LAB, "one");
+    append(OTHER, "two");
+    test_feed_say(&feeds[LAB], &w, LAB, lab, 0, 1);
+    test_feed_say(&feeds[OTHER], &w, OTHER, other, 0, 1);
+    world_run(&w);
+    ck_assert_uint_eq(pushes, 3);
+    ck_assert_uint_eq(pushed, 6);
+    stop();
+}
+END_TEST
+
+/* A long answer is passed on as long as it came, though it is stored in
+ * portions; so is what comes from others meanwhile. */
+START_TEST(test_steward_passes_on_long_answers)
+{
+    const unsigned len = MESSAGE_ENTRIES_MAX;
+    uint64_t lab;
+
+    start();
+    lab = world_connect(&w, LAB, 0);
+    (void)world_connect(&w, AUDITOR, 0);
+    world_run(&w);
+    for (unsigned i = 0; i < 2 * len; i++) {
+        append(LAB, "something");
+    }
+    test_feed_say(&feeds[LAB], &w, LAB, lab, 0, len);
+    test_feed_say(&feeds[LAB], &w, LAB, lab, len, len);
+    world_run(&w);
+    ck_assert_uint_eq(pushed, 2 * len);
+    ck_assert_uint_le(pushes, 3);
     stop();
 }
 END_TEST
@@ -1483,6 +1529,8 @@ Suite *suite_make(void)
     tcase_add_test(tc, test_steward_catches_up);
     tcase_add_test(tc, test_steward_pushes);
     tcase_add_test(tc, test_steward_passes_on_together);
+    tcase_add_test(tc, test_steward_passes_on_to_several);
+    tcase_add_test(tc, test_steward_passes_on_long_answers);
     tcase_add_test(tc, test_steward_passes_on_what_does_not_fit);
     tcase_add_loop_test(tc, test_steward_passes_on_what_just_fits, 0, 3);
     tcase_add_test(tc, test_steward_checks_no_entry_twice);

@@ -16,9 +16,9 @@
  * wait for nothing.
  *
  * For a step that holds no action nobody waits: its batch goes to the store
- * with the next for which somebody does, or CORE_RUN_GATHER_MS later, so that
- * they share a sync. A power cut in between is as if it had come before the
- * step.
+ * with the next for which somebody does, when half of the bounds below are
+ * reached, or CORE_RUN_GATHER_MS later, so that they share a sync. A power cut
+ * in between is as if it had come before the step.
  *
  * The machine starts with EV_START pages of the rows under the prefixes of the
  * configuration; other events wait until it has seen the last page. ACT_READ is
@@ -108,7 +108,8 @@ MUST_CHECK int core_run_feed(struct core_run *run, const struct core_event *ev);
 bool core_run_is_idle(const struct core_run *run);
 
 /* Stop: no more events, no more actions, those held included; a machine starts
- * again from what is durable. What was gathered is still written. |closed| (may
+ * again from what is durable. What was gathered is still written,
+ * unless the disk is full or the run halted. |closed| (may
  * be NULL) runs once, when the store has answered what it still had; then the
  * run is gone. */
 void core_run_close(struct core_run *run, void (*closed)(void *arg), void *arg);

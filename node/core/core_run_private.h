@@ -122,7 +122,8 @@ void core_run_maybe_free(struct core_run *run);
 
 /* Step the machine with |ev|, carry out what is for now, hold the rest. */
 void core_run_do_step(struct core_run *run, struct core_event ev);
-/* To the store with what was gathered, unless that is full or failed. */
+/* To the store with what was gathered, unless the disk is full or the run has
+ * halted. */
 void core_run_commit(struct core_run *run);
 /* Try again later what the disk had no room for. */
 void core_run_retry_later(struct core_run *run);

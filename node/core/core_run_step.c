@@ -119,7 +119,8 @@ static void step_hold(struct core_run *run)
     if (run->gathered == NULL) {
         run->gathered = h;
     }
-    if (h->acts_len > 0 || run->behind) {
+    if (h->acts_len > 0 || run->steps_len >= CORE_RUN_STEPS_MAX / 2 ||
+        run->steps_size >= CORE_RUN_BYTES_MAX / 2) {
         core_run_commit(run);
     } else if (!uv_is_active((uv_handle_t *)&run->gather)) {
         (void)uv_timer_start(&run->gather, on_gather, CORE_RUN_GATHER_MS, 0);

@@ -11,8 +11,9 @@
  * shards into custody, gives receipts, and lets those read who may.
  *
  * Feeds. On a link that came up both sides send HEADS; whoever is behind sends
- * WANT and gets ENTRIES, until the heads agree. New entries are pushed to all
- * links. An entry is stored only after its author is in the charter, it
+ * WANT and gets ENTRIES, until the heads agree. New entries are pushed to the
+ * newest link of each member, our own at once, those of others together and a
+ * little later. An entry is stored only after its author is in the charter, it
  * follows the one before it, and its signature holds (ACT_CHECK, on workers).
  * Two different entries at one place of a feed are kept as evidence and freeze
  * that feed.

@@ -350,6 +350,23 @@ void steward_on_compared(struct steward *s,
     l->busy_id = 0;
 }
 
+/* For what this step may bring. */
+static void relay_make_room(struct steward *s,
+                            const struct steward_link *l,
+                            struct core_out *out)
+{
+    size_t left = s->in.u.entries.len - l->at;
+    size_t len = left < STEWARD_APPLY_MAX ? left : STEWARD_APPLY_MAX;
+    size_t size = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        size += s->in.u.entries.entries[l->at + i].size;
+    }
+    if (!steward_relay_has_room(s, size, len)) {
+        steward_relay_say(s, out);
+    }
+}
+
 void steward_entries_apply(struct steward *s,
                            struct steward_link *l,
                            struct core_out *out)
@@ -359,10 +376,7 @@ void steward_entries_apply(struct steward *s,
     int rv = entries_open(s, l);
 
     assert(rv == OK);
-    if (!steward_relay_has_room(s, l->inbox->size, s->in.u.entries.len)) {
-        steward_relay_say(s, out);
-        return; /* The link's turn comes again. */
-    }
+    relay_make_room(s, l, out);
     while (l->at < s->in.u.entries.len && news_len < STEWARD_APPLY_MAX &&
            !s->costly && (take == TAKE_SKIP || take == TAKE_NEW)) {
         take = entry_take(s, l, out);

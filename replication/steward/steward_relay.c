@@ -4,10 +4,10 @@
 #include "replication/steward/steward_links.h"
 #include "replication/steward/steward_state.h"
 
-/* What an entry takes in a message beside its bytes, and what the number of
- * entries may take more. */
-#define ENTRY_FRAME_SIZE 3U
-#define COUNT_SIZE       2U
+/* What ENTRIES take beside the bytes of the entries, at most: the message, and
+ * each of them. */
+#define FRONT_SIZE       5U
+#define ENTRY_FRONT_SIZE 3U
 
 /* Did all of them come from that member? */
 static bool all_came_from(const struct steward_relay *r, uint32_t member)
@@ -60,7 +60,7 @@ bool steward_relay_has_room(const struct steward *s, size_t size, size_t len)
     const struct steward_relay *r = &s->relay;
 
     return r->len == 0 ||
-           (r->size + r->len * ENTRY_FRAME_SIZE + COUNT_SIZE + size <=
-                MESSAGE_SIZE_MAX &&
-            r->len + len <= MESSAGE_ENTRIES_MAX);
+           (r->len + len <= MESSAGE_ENTRIES_MAX &&
+            FRONT_SIZE + (r->len + len) * ENTRY_FRONT_SIZE + r->size + size <=
+                MESSAGE_SIZE_MAX);
 }

@@ -3,11 +3,12 @@
 
 #include "replication/steward/steward.h"
 
-/* Entries of others that are new here go on to everybody else, so that they
- * reach also those who have no link to their author. Most have one, and have
- * them already: so they do not go one by one, but together, in one message to
- * each member, once the first of them has waited for STEWARD_RELAY_MS or there
- * is no room for more. What is lost with us on the way comes with HEADS. */
+/* Entries of others that are new here go on to all members, so that they reach
+ * also those who have no link to their author. Most have one, and have them
+ * already: so they do not go one by one, but together, in one message to each
+ * member, once the first of them has waited for STEWARD_RELAY_MS or there is no
+ * room for more. The member from whom all of a message came does not get it.
+ * What is lost with us on the way comes with HEADS. */
 
 #define STEWARD_RELAY_MS 500U
 
@@ -19,8 +20,8 @@ struct steward_relay {
     uint8_t bytes[MESSAGE_SIZE_MAX];
 };
 
-/* Is there room for the entries of an ENTRIES message of |size| bytes? Always
- * when nothing waits. */
+/* Is there room for |len| more entries of one message, of |size| bytes
+ * together? Always when nothing waits. */
 bool steward_relay_has_room(const struct steward *s, size_t size, size_t len);
 void steward_relay_add(struct steward *s, struct slice entry, uint32_t member);
 /* Say what waits. */
