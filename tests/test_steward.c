@@ -274,14 +274,14 @@ END_TEST
  * portions; so is what comes from others meanwhile. */
 START_TEST(test_steward_passes_on_long_answers)
 {
-    const unsigned len = MESSAGE_ENTRIES_MAX;
+    const size_t len = MESSAGE_ENTRIES_MAX;
     uint64_t lab;
 
     start();
     lab = world_connect(&w, LAB, 0);
     (void)world_connect(&w, AUDITOR, 0);
     world_run(&w);
-    for (unsigned i = 0; i < 2 * len; i++) {
+    for (size_t i = 0; i < 2 * len; i++) {
         append(LAB, "something");
     }
     test_feed_say(&feeds[LAB], &w, LAB, lab, 0, len);
