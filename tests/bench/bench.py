@@ -215,6 +215,7 @@ def measure(b):
             runs[n].append(b.whole(n, o.size))
         for cls in others:
             others[cls].append(b.peer(cls, o.size))
+        b.measure_stages()
     result = {"networks": {}, "peers": {}}
     for n in nets:
         one = dict(runs[n][0])
