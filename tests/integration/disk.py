@@ -108,15 +108,18 @@ class Disk:
     def _scan(self):
         """What is there now is durable."""
         self.inodes, self.syncs = {}, {}  # Number of a sync under way -> how many deeds it covers.
+        self.promised = {}  # Name of a folder that a test made -> inode.
         self.top = self._take(self.root)
         with open(self.log, "wb"):
             pass
 
     def keep(self, folder):
-        """Of a folder in the root that a test made since the last cut."""
-        made = Folder()
-        name = os.path.relpath(folder, self.root)
-        self.top.now[name] = self.top.kept[name] = self.inodes[os.stat(folder).st_ino] = made
+        """Of a folder in the root that a test made since the last cut. It is there from the first record of what is in
+        it on: before, its number may have been another's, who was removed."""
+        self.promised[os.path.relpath(folder, self.root)] = os.stat(folder).st_ino
+
+    def _appear(self, name):
+        self.top.now[name] = self.top.kept[name] = self.inodes[self.promised.pop(name)] = Folder()
 
     def _take(self, path):
         st = os.lstat(path)
@@ -148,9 +151,14 @@ class Disk:
         return at, name
 
     def _replay(self, kind, inode, at, path, other, data):
+        top = os.path.relpath(path, self.root).split("/")[0] if path else None
+        if top in self.promised:
+            self._appear(top)
         known = self.inodes.get(inode)
         folder, name = self._parent(path) if path else (None, None)
-        if kind in (CREATE, FOLDER) and folder is not None:
+        if kind in (CREATE, FOLDER) and folder is None:
+            self.inodes.pop(inode, None)  # The number of one of ours who was removed.
+        elif kind in (CREATE, FOLDER):
             self.inodes[inode] = File() if kind == CREATE else Folder()
             folder.change((name, self.inodes[inode]))
         elif kind in (WRITE, CUT) and known is not None:
@@ -178,6 +186,8 @@ class Disk:
             self._replay(kind, inode, offset, log[at:ends[0]].decode(), log[ends[0]:ends[1]].decode(),
                          log[ends[1]:ends[2]])
             at = ends[2]
+        for name in list(self.promised):
+            self._appear(name)
 
     def _modes(self):
         for at, folders, names in os.walk(self.root):
