@@ -108,10 +108,9 @@ MUST_CHECK int core_run_feed(struct core_run *run, const struct core_event *ev);
 bool core_run_is_idle(const struct core_run *run);
 
 /* Stop: no more events, no more actions, those held included; a machine starts
- * again from what is durable. What was gathered is still written,
- * unless the disk is full or the run halted. |closed| (may
- * be NULL) runs once, when the store has answered what it still had; then the
- * run is gone. */
+ * again from what is durable. What was gathered is still written, unless the
+ * disk is full or the run halted. |closed| (may be NULL) runs once, when the
+ * store has answered what it still had; then the run is gone. */
 void core_run_close(struct core_run *run, void (*closed)(void *arg), void *arg);
 
 #endif /* CAIRN_NODE_CORE_RUN_H */
